@@ -1,0 +1,1 @@
+"""Submit Azure Machine Learning runs that read a database without holding its password."""

@@ -1,0 +1,1 @@
+"""The Azure that runs on a laptop, for trying a job and for proving this product."""
