@@ -1,0 +1,1 @@
+"""What carries a plan to a service, one module a service generation."""

@@ -1,0 +1,352 @@
+"""Azure Machine Learning through azureml-core (SDK v1)."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+
+from submitter import snapshot
+from submitter.backends.base import RegisteredEnvironment, RunDetails
+from submitter.environment import EnvironmentDefinition
+from submitter.errors import NotFoundError
+from submitter.job import DataInput, EnvironmentReference, Job, TensorFlowDistribution
+from submitter.marked_yaml import KeyPath, nearest
+from submitter.planning import Plan
+from submitter.service_errors import explained
+
+_HTTP_TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
+_NOTHING_NEW = 416  # Range Not Satisfiable: the log ends before the offset
+
+
+class AzureMLCore:
+    """A workspace, spoken to through azureml-core.
+
+    Args:
+        workspace: The azureml-core `Workspace`.
+    """
+
+    def __init__(self, workspace: Any) -> None:
+        self._workspace = workspace
+
+    def submit(self, plan: Plan) -> "AzureMLCoreRun":
+        """Register the environment if need be, upload the snapshot, start the run.
+
+        Args:
+            plan: What to submit.
+
+        Returns:
+            The run, as soon as the service has it.
+
+        Raises:
+            JobError: The job asks for what SDK v1 cannot carry.
+            NotFoundError: The environment or the compute target does not exist.
+            ServiceError: The service did not take the run.
+        """
+        from azureml.core import Experiment
+
+        job = plan.job
+        refuse_what_v1_cannot_carry(job)
+        registered = self._registered(plan.environment)
+        self._require_compute(job)
+        with (
+            tempfile.TemporaryDirectory(prefix="submitter-snapshot-") as folder,
+            explained(f"submit to the experiment {job.experiment} of {self._workspace.name}"),
+        ):
+            snapshot.stage(plan.files, Path(folder))
+            run = Experiment(self._workspace, job.experiment).submit(
+                _script_run_config(plan, registered, folder),
+                tags=dict(job.tags) or None,
+                run_id=job.name,
+                credential_passthrough=job.identity is not None
+                and job.identity.type == "user_identity",
+            )
+            if job.display_name:
+                run.display_name = job.display_name
+            if job.description:
+                run.description = job.description
+            if job.properties:
+                run.add_properties(dict(job.properties))
+        return AzureMLCoreRun(run)
+
+    def run(self, run_id: str) -> "AzureMLCoreRun":
+        """Find a run of the workspace by its id.
+
+        Raises:
+            NotFoundError: The workspace has no such run.
+        """
+        with explained(f"find the run {run_id} in {self._workspace.name}"):
+            return AzureMLCoreRun(self._workspace.get_run(run_id))
+
+    def register(self, definition: EnvironmentDefinition) -> RegisteredEnvironment:
+        """Register an environment; equal content keeps its version.
+
+        Args:
+            definition: What the environment is made of.
+
+        Returns:
+            The environment as the workspace knows it.
+        """
+        with explained(f"register the environment {definition.name} in {self._workspace.name}"):
+            return _read_back(_to_native(definition).register(self._workspace))
+
+    def environment(self, reference: EnvironmentReference) -> RegisteredEnvironment:
+        """Look a registered environment up.
+
+        Raises:
+            NotFoundError: The workspace has none of that name and version.
+        """
+        from azureml.core import Environment
+
+        try:
+            with explained(f"get the environment {reference} from {self._workspace.name}"):
+                native = Environment.get(
+                    self._workspace, name=reference.name, version=reference.version
+                )
+        except NotFoundError:
+            known = [found.name for found in self.environments()]
+            raise NotFoundError(
+                f"The environment {reference} is not registered in {self._workspace.name}."
+                f"{nearest(reference.name, known)} It has: {', '.join(known) or 'none'}. "
+                f"Register it with: submitter env register {reference.name}"
+            ) from None
+        return _read_back(native)
+
+    def environments(self) -> Sequence[RegisteredEnvironment]:
+        """List the latest version of each registered environment."""
+        from azureml.core import Environment
+
+        with explained(f"list the environments of {self._workspace.name}"):
+            natives = Environment.list(self._workspace)
+        return [_read_back(natives[name]) for name in sorted(natives)]
+
+    def _registered(
+        self, wanted: EnvironmentReference | EnvironmentDefinition
+    ) -> RegisteredEnvironment:
+        """Reuse the environment whose content is the wanted one; else register it."""
+        if isinstance(wanted, EnvironmentReference):
+            return self.environment(wanted)
+        from azureml.core import Environment
+
+        try:
+            with explained(f"get the environment {wanted.name} from {self._workspace.name}"):
+                latest = _read_back(Environment.get(self._workspace, name=wanted.name))
+        except NotFoundError:
+            return self.register(wanted)
+        if latest.definition.content_hash == wanted.content_hash:
+            return latest
+        return self.register(wanted)
+
+    def _require_compute(self, job: Job) -> None:
+        """Ask for the compute target first: the service's own refusal comes after the upload."""
+        with explained(f"list the compute targets of {self._workspace.name}"):
+            known = sorted(self._workspace.compute_targets)
+        if job.compute not in known:
+            raise NotFoundError(
+                f"{job.where('compute')}: there is no compute target {job.compute} in "
+                f"{self._workspace.name}.{nearest(job.compute, known)} "
+                f"It has: {', '.join(known) or 'none'}."
+            )
+
+
+class AzureMLCoreRun:
+    """A run, spoken to through azureml-core.
+
+    Args:
+        run: The azureml-core `Run`.
+    """
+
+    def __init__(self, run: Any) -> None:
+        self._run = run
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return str(self._run.id)
+
+    def details(self) -> RunDetails:
+        """Ask the service how the run stands."""
+        with explained(f"get the status of {self.id}"):
+            details = self._run.get_details()
+        error = (details.get("error") or {}).get("error") or {}
+        return RunDetails(
+            id=self.id,
+            experiment=str(self._run.experiment.name),
+            status=details["status"],
+            display_name=str(self._run.display_name or ""),
+            portal_url=str(self._run.get_portal_url()),
+            error=str(error.get("message", "")),
+            logs=details.get("logFiles") or {},
+            tags=dict(self._run.tags or {}),
+        )
+
+    def read_log(self, address: str, offset: int) -> bytes:
+        """Return what a log has from a byte offset on; empty if nothing is new."""
+        with explained(f"read the log of {self.id}"):
+            response = requests.get(
+                address, headers={"Range": f"bytes={offset}-"}, timeout=_HTTP_TIMEOUT
+            )
+            if response.status_code == _NOTHING_NEW:
+                return b""
+            response.raise_for_status()
+            return response.content
+
+    def metrics(self) -> Mapping[str, Any]:
+        """Return the metrics that the run logged: name → value, or list of values."""
+        with explained(f"get the metrics of {self.id}"):
+            return dict(self._run.get_metrics())
+
+    def files(self) -> Sequence[str]:
+        """List the files that the run left: outputs and logs."""
+        with explained(f"list the files of {self.id}"):
+            return sorted(self._run.get_file_names())
+
+    def download(self, prefix: str, folder: Path) -> Sequence[Path]:
+        """Fetch the run's files under a prefix into a folder.
+
+        Args:
+            prefix: Such as `outputs`; empty for everything.
+            folder: Where to put them; their paths in the run are kept below it.
+
+        Returns:
+            The files, as they now are on this machine.
+
+        Raises:
+            NotFoundError: The run has no file under the prefix.
+        """
+        names = [name for name in self.files() if name.startswith(prefix)]
+        if not names:
+            raise NotFoundError(
+                f"The run {self.id} has no files under '{prefix}'. "
+                f"It has: {', '.join(self.files()) or 'none'}."
+            )
+        with explained(f"download the files of {self.id}"):
+            for name in names:
+                self._run.download_file(name, output_file_path=str(folder / name))
+        return [folder / name for name in names]
+
+    def cancel(self) -> None:
+        """Ask the service to stop the run."""
+        with explained(f"cancel {self.id}"):
+            self._run.cancel()
+
+
+def refuse_what_v1_cannot_carry(job: Job) -> None:
+    """Refuse a job that means more than azureml-core can say.
+
+    Args:
+        job: The job.
+
+    Raises:
+        JobError: Naming the first key that would have to be dropped, and what to do instead.
+    """
+    for keys, wanted, instead in _beyond_v1(job):
+        if wanted:
+            raise job.problem(
+                keys, f"azureml-core (SDK v1) cannot carry '{'.'.join(map(str, keys))}': {instead}"
+            )
+
+
+def _beyond_v1(job: Job) -> list[tuple[KeyPath, object, str]]:
+    """List key, whether the job uses it, and what to do instead."""
+    resources = job.resources
+    read_yourself = "read the data in the script, or mount it with an SDK v2 backend."
+    one_cluster = "v1 takes the machine from the compute target; choose that instead."
+    data = [name for name, value in job.inputs.items() if isinstance(value, DataInput)]
+    return [
+        *((("inputs", name), True, read_yourself) for name in data),
+        (("outputs",), job.outputs, "write to ./outputs; it is kept with the run."),
+        (("services",), job.services, "remove the key."),
+        (("queue_settings",), job.queue_settings, "remove the key."),
+        (("resources", "instance_type"), resources.instance_type, one_cluster),
+        (("resources", "locations"), resources.locations, one_cluster),
+        (("resources", "properties"), resources.properties, one_cluster),
+        (("resources", "max_instance_count"), resources.max_instance_count, one_cluster),
+        (
+            ("distribution",),
+            isinstance(job.distribution, TensorFlowDistribution),
+            "use type 'mpi' or 'pytorch'.",
+        ),
+        (
+            ("identity",),
+            job.identity and job.identity.type == "managed",
+            "v1 takes a managed identity from the compute target; assign it there.",
+        ),
+        (("compute",), job.compute == "local", "name a compute target, or use --emulator."),
+    ]
+
+
+def _script_run_config(plan: Plan, registered: RegisteredEnvironment, folder: str) -> Any:
+    from azureml.core import ScriptRunConfig
+    from azureml.core.runconfig import DockerConfiguration
+
+    job, resources = plan.job, plan.job.resources
+    optional: dict[str, Any] = {}
+    if job.limits.timeout:
+        optional["max_run_duration_seconds"] = job.limits.timeout
+    if resources.shm_size or resources.docker_args:
+        optional["docker_runtime_config"] = DockerConfiguration(
+            use_docker=True,
+            shm_size=resources.shm_size,
+            arguments=resources.docker_args.split() if resources.docker_args else None,
+        )
+    config = ScriptRunConfig(
+        source_directory=folder,
+        command=[plan.command],
+        compute_target=job.compute,
+        environment=registered.native,
+        distributed_job_config=_distribution(job),
+        **optional,
+    )
+    config.run_config.environment_variables = dict(plan.variables)
+    config.run_config.node_count = resources.instance_count
+    return config
+
+
+def _distribution(job: Job) -> Any:
+    from azureml.core.runconfig import MpiConfiguration, PyTorchConfiguration
+
+    if job.distribution is None or isinstance(job.distribution, TensorFlowDistribution):
+        return None
+    nodes = job.resources.instance_count
+    processes = job.distribution.process_count_per_instance
+    if job.distribution.type == "mpi":
+        return MpiConfiguration(process_count_per_node=processes, node_count=nodes)
+    return PyTorchConfiguration(process_count=processes * nodes, node_count=nodes)
+
+
+def _to_native(definition: EnvironmentDefinition) -> Any:
+    from azureml.core import Environment
+
+    conda = str(definition.conda_file) if definition.conda_file else None
+    if definition.image:
+        native = Environment.from_docker_image(
+            definition.name, definition.image, conda_specification=conda
+        )
+    else:
+        native = Environment.from_dockerfile(
+            definition.name, definition.dockerfile, conda_specification=conda
+        )
+    native.environment_variables = dict(definition.variables)  # the SDK's default is an example
+    return native
+
+
+def _read_back(native: Any) -> RegisteredEnvironment:
+    python = native.python
+    conda = None
+    if not python.user_managed_dependencies and python.conda_dependencies:
+        conda = yaml.safe_load(python.conda_dependencies.serialize_to_string())
+    return RegisteredEnvironment(
+        name=native.name,
+        version=str(native.version),
+        definition=EnvironmentDefinition(
+            name=native.name,
+            dockerfile=native.docker.base_dockerfile,
+            image=native.docker.base_image,
+            conda=conda,
+            variables=native.environment_variables or {},
+        ),
+        native=native,
+    )

@@ -1,0 +1,105 @@
+"""The contract between the laptop and whatever runs jobs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from submitter.environment import EnvironmentDefinition
+from submitter.job import EnvironmentReference
+from submitter.planning import Plan
+
+COMPLETED, FAILED, CANCELED = "Completed", "Failed", "Canceled"
+ENDED = frozenset({COMPLETED, FAILED, CANCELED})
+
+
+@dataclass(frozen=True)
+class RegisteredEnvironment:
+    """An environment that a workspace knows.
+
+    Attributes:
+        name: Its name.
+        version: The version that the service gave it.
+        definition: What it is made of.
+        native: The SDK's own object, for the backend that made this one.
+    """
+
+    name: str
+    version: str
+    definition: EnvironmentDefinition
+    native: Any = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    """What the service says of a run at one moment.
+
+    Attributes:
+        id: The run's id.
+        experiment: The experiment it belongs to.
+        status: Such as Queued, Running, Completed, Failed, Canceled.
+        display_name: As set, or as the service made it up.
+        portal_url: Its page in Azure ML studio.
+        error: Why it failed; empty unless it did.
+        logs: Log file → address to read it from, good for minutes to hours.
+        tags: As they are now.
+    """
+
+    id: str
+    experiment: str
+    status: str
+    display_name: str = ""
+    portal_url: str = ""
+    error: str = ""
+    logs: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the status is a final one."""
+        return self.status in ENDED
+
+
+class RemoteRun(Protocol):
+    """One run, wherever it runs."""
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+
+    def details(self) -> RunDetails:
+        """Ask the service how the run stands."""
+
+    def read_log(self, address: str, offset: int) -> bytes:
+        """Return what a log has from a byte offset on; empty if nothing is new."""
+
+    def metrics(self) -> Mapping[str, Any]:
+        """Return the metrics that the run logged."""
+
+    def files(self) -> Sequence[str]:
+        """List the files that the run left: outputs and logs."""
+
+    def download(self, prefix: str, folder: Path) -> Sequence[Path]:
+        """Fetch the run's files under a prefix into a folder."""
+
+    def cancel(self) -> None:
+        """Ask the service to stop the run."""
+
+
+class Backend(Protocol):
+    """A workspace of one service generation."""
+
+    def submit(self, plan: Plan) -> RemoteRun:
+        """Carry a plan out up to the moment in which the service has the run."""
+
+    def run(self, run_id: str) -> RemoteRun:
+        """Find a run again."""
+
+    def register(self, definition: EnvironmentDefinition) -> RegisteredEnvironment:
+        """Register an environment; equal content keeps its version."""
+
+    def environment(self, reference: EnvironmentReference) -> RegisteredEnvironment:
+        """Look a registered environment up."""
+
+    def environments(self) -> Sequence[RegisteredEnvironment]:
+        """List the latest version of each registered environment."""

@@ -1,0 +1,54 @@
+"""The command line: one file a verb."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from submitter import __version__
+from submitter.cli import emulator, env, init, plan, runs, secret, submit
+from submitter.errors import SubmitterError
+
+app = typer.Typer(
+    help="Submit Azure ML runs that read a database without holding its password.",
+    epilog=(
+        "Exit codes: 0 done, 1 unexpected, 2 wrong input, 3 sign-in or workspace, 4 not found, "
+        "5 the service, 6 the run failed, 7 the run was canceled, 130 left with Ctrl-C."
+    ),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("submit")(submit.submit)
+app.command("plan")(plan.plan)
+app.command("init")(init.init)
+app.add_typer(runs.app, name="runs")
+app.add_typer(env.app, name="env")
+app.add_typer(secret.app, name="secret")
+app.add_typer(emulator.app, name="emulator")
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+) -> None:
+    """Read what stands before the verb."""
+    if version:
+        typer.echo(f"submitter {__version__}")
+        raise typer.Exit
+    if debug:
+        os.environ["SUBMITTER_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line; an error is one message and an exit code, no traceback."""
+    try:
+        app()
+    except SubmitterError as error:
+        if os.environ.get("SUBMITTER_DEBUG"):
+            raise
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(error.exit_code)

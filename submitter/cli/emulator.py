@@ -1,0 +1,122 @@
+"""`submitter emulator`: the Azure that runs on a laptop."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from submitter.cli.output import say
+
+if TYPE_CHECKING:
+    from submitter.emulator import Emulator
+
+app = typer.Typer(help="The Azure that runs on this machine.", no_args_is_help=True)
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="By default emulator.yml in this folder, if it is there."),
+]
+
+
+@app.command("exec", context_settings={"allow_interspersed_args": False})
+def exec_(
+    command: Annotated[list[str], typer.Argument(help="Any program, after --.")],
+    *,
+    config: ConfigFile = None,
+) -> None:
+    """Run any program against an emulator that lives as long as the program."""
+    raise typer.Exit(run_on_emulator(command, config or _default_config()))
+
+
+@app.command()
+def start(*, config: ConfigFile = None) -> None:
+    """Start an emulator and print the variables that point a shell at it; Ctrl-C ends it."""
+    with _emulator(config or _default_config()) as azure:
+        for name, value in azure.environ.items():
+            typer.echo(f"export {name}={_quoted(value)}")
+        say("The emulator is up. Press Ctrl-C to end it.")
+        stopped = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+        try:
+            stopped.wait()
+        except KeyboardInterrupt:
+            say("ended")
+
+
+def run_on_emulator(command: Sequence[str], config: Path | None) -> int:
+    """Run a program with an emulator around it.
+
+    Args:
+        command: The program and its arguments.
+        config: An emulator.yml; `None` for the defaults.
+
+    Returns:
+        The program's exit code.
+    """
+    from submitter.errors import InputError
+
+    with _emulator(config) as azure, _workspace_config(azure):
+        try:
+            process = subprocess.Popen(command, env={**os.environ, **azure.environ})
+        except OSError as error:
+            raise InputError(f"{command[0]} cannot be started: {error.strerror}.") from None
+        with _left_to(process):
+            return process.wait()
+
+
+@contextmanager
+def _emulator(config: Path | None) -> Iterator["Emulator"]:
+    from submitter.errors import InputError
+
+    try:
+        from submitter.emulator import Emulator
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"The emulator needs {error.name}. Install it with: pip install 'submitter[emulator]'"
+        ) from None
+    with Emulator(config) as azure:
+        yield azure
+
+
+@contextmanager
+def _workspace_config(azure: "Emulator") -> Iterator[None]:
+    """Lend this folder a config.json for `Workspace.from_config()`, unless it has its own."""
+    path = Path(".azureml") / "config.json"
+    if path.exists():
+        yield
+        return
+    azure.write_workspace_config(Path.cwd())
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+
+@contextmanager
+def _left_to(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Leave Ctrl-C to the program: the terminal sends it there too, and it knows what to do."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    terminate = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, terminate)
+
+
+def _default_config() -> Path | None:
+    path = Path("emulator.yml")
+    return path if path.exists() else None
+
+
+def _quoted(value: str) -> str:
+    import shlex
+
+    return shlex.quote(value)

@@ -1,0 +1,134 @@
+"""`submitter env`: the environments that runs use."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from submitter.cli.options import (
+    AllowPlaintext,
+    AsJson,
+    ResourceGroup,
+    Subscription,
+    WorkspaceName,
+    open_workspace,
+)
+from submitter.cli.output import print_json, print_rows, say
+
+app = typer.Typer(help="The environments that runs use.", no_args_is_help=True)
+
+
+@app.command()
+def register(
+    name: Annotated[str, typer.Argument(help="The name to register under.")],
+    *,
+    folder: Annotated[
+        Path, typer.Option(help="Where the Dockerfile and the conda.yml are.")
+    ] = Path("docker"),
+    variable: Annotated[
+        list[str] | None,
+        typer.Option("--variable", metavar="NAME=VALUE", help="A variable of every run in it."),
+    ] = None,
+    from_env: Annotated[
+        list[str] | None,
+        typer.Option("--from-env", metavar="NAME", help="The same, with this shell's value."),
+    ] = None,
+    allow_plaintext: AllowPlaintext = None,
+    as_json: AsJson = False,
+    subscription: Subscription = None,
+    resource_group: ResourceGroup = None,
+    workspace: WorkspaceName = None,
+) -> None:
+    """Register docker/ as an environment; equal content keeps its version."""
+    from submitter.backends.azureml_core import AzureMLCore
+    from submitter.environment import from_folder
+    from submitter.guard import refuse_plain_text
+
+    variables = _variables(variable or [], from_env or [])
+    refuse_plain_text(variables, f"the environment {name}", allow_plaintext or ())
+    definition = from_folder(name, folder, variables)
+    opened = open_workspace(subscription, resource_group, workspace)
+    registered = AzureMLCore(opened).register(definition)
+    if as_json:
+        print_json({"name": registered.name, "version": registered.version})
+    else:
+        typer.echo(f"azureml:{registered.name}:{registered.version}")
+        say(f"registered in {opened.name}; use it as environment: azureml:{name}@latest")
+
+
+@app.command("list")
+def list_(
+    *,
+    as_json: AsJson = False,
+    subscription: Subscription = None,
+    resource_group: ResourceGroup = None,
+    workspace: WorkspaceName = None,
+) -> None:
+    """List the latest version of each registered environment."""
+    from submitter.backends.azureml_core import AzureMLCore
+
+    opened = open_workspace(subscription, resource_group, workspace)
+    found = AzureMLCore(opened).environments()
+    if as_json:
+        print_json([{"name": item.name, "version": item.version} for item in found])
+    else:
+        print_rows(["name", "version"], [[item.name, item.version] for item in found])
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="NAME or NAME:VERSION.")],
+    *,
+    as_json: AsJson = False,
+    subscription: Subscription = None,
+    resource_group: ResourceGroup = None,
+    workspace: WorkspaceName = None,
+) -> None:
+    """Show what a registered environment is made of, credentials masked."""
+    import yaml
+
+    from submitter.backends.azureml_core import AzureMLCore
+    from submitter.guard import shown
+    from submitter.job import EnvironmentReference
+
+    bare, _, version = name.removeprefix("azureml:").partition(":")
+    opened = open_workspace(subscription, resource_group, workspace)
+    found = AzureMLCore(opened).environment(
+        EnvironmentReference(name=bare, version=version or None)
+    )
+    definition = found.definition
+    data = {
+        "name": found.name,
+        "version": found.version,
+        "variables": {key: shown(key, value) for key, value in definition.variables.items()},
+        "image": definition.image,
+        "dockerfile": definition.dockerfile,
+        "conda": definition.conda,
+    }
+    if as_json:
+        print_json(data)
+    else:
+        typer.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def _variables(pairs: list[str], names: list[str]) -> dict[str, str]:
+    from submitter.errors import InputError
+    from submitter.guard import looks_like_credential
+
+    variables = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError("--variable takes NAME=VALUE.")
+        if looks_like_credential(name):
+            raise InputError(
+                f"{name} looks like a credential, and a value on the command line is seen by "
+                f"every user of this machine. Export it and use --from-env {name}"
+            )
+        variables[name] = value
+    for name in names:
+        if name not in os.environ:
+            raise InputError(f"--from-env {name}: the variable {name} is not set here.")
+        variables[name] = os.environ[name]
+    return variables

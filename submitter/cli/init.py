@@ -1,0 +1,27 @@
+"""`submitter init`: write an example project."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from submitter.cli.output import say
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new folder, or an empty one.")],
+) -> None:
+    """Write a project that runs as it is: submitter submit job.yml --emulator."""
+    from submitter.errors import InputError
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is there already and not empty; nothing was written.")
+    template = Path(__file__).parent.parent / "templates" / "flights"
+    shutil.copytree(
+        template, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            typer.echo(path)
+    say(f"Try it without Azure: cd {folder} && submitter submit job.yml --emulator")

@@ -1,0 +1,71 @@
+"""Follow a run: its status and its log, by byte offset."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from submitter.backends.base import RemoteRun, RunDetails
+from submitter.errors import ServiceError
+
+# The main log by age of the service's runtime; a distributed run numbers its processes.
+_MAIN_LOGS = (
+    "user_logs/std_log.txt",
+    "user_logs/std_log_process_0.txt",
+    "user_logs/std_log_process_00.txt",
+    "azureml-logs/70_driver_log.txt",
+)
+_POLL_SECONDS = 1.0
+_PATIENCE = 10  # failed polls in a row before giving up
+
+
+def follow(
+    run: RemoteRun,
+    *,
+    write: Callable[[bytes], object],
+    on_status: Callable[[str], object] = lambda _: None,
+    sleep: Callable[[float], object] = time.sleep,
+) -> RunDetails:
+    """Pass the run's log on as it is written, until the run has ended.
+
+    Args:
+        run: The run.
+        write: Receives each new piece of the main log, every byte once and in order.
+        on_status: Receives each new status.
+        sleep: Waits between two looks, in seconds.
+
+    Returns:
+        How the run stood at its end.
+
+    Raises:
+        ServiceError: The service did not answer for a while; the run itself goes on.
+    """
+    status, offset, failures = "", 0, 0
+    while True:
+        try:
+            details = run.details()
+            address = main_log(details.logs)
+            if address:
+                piece = run.read_log(address, offset)
+                offset += len(piece)
+                if piece:
+                    write(piece)
+            failures = 0
+        except ServiceError:
+            failures += 1
+            if failures > _PATIENCE:
+                raise
+            sleep(_POLL_SECONDS)
+            continue
+        if details.status != status:
+            status = details.status
+            on_status(status)
+        if details.has_ended:
+            return details
+        sleep(_POLL_SECONDS)
+
+
+def main_log(logs: Mapping[str, str]) -> str | None:
+    """Return the address of the log that holds the command's output, if it is there yet."""
+    for name in _MAIN_LOGS:
+        if name in logs:
+            return logs[name]
+    return None

@@ -1,0 +1,83 @@
+"""No credential travels in plain view: whoever can read the workspace can read a run."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+
+from remote_entry.settings import CREDENTIAL_VARIABLES, FROM_WORKSPACE_SUFFIX
+from submitter.errors import SecretInViewError
+
+_CREDENTIAL_NAME = re.compile(
+    r"(^|_)(SECRET|PASSWORD|PASSWD|PWD|PASSPHRASE|TOKEN|SAS|CREDENTIALS?|PRIVATE_?KEY|API_?KEY|"
+    r"ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING)(_|$)",
+    re.IGNORECASE,
+)
+# AZURE_SECRET_<LABEL> and AZURE_SECRET_<LABEL>_VERSION name a secret; they do not hold one.
+_REFERENCE_NAME = re.compile(rf"AZURE_SECRET_.+|.+{FROM_WORKSPACE_SUFFIX}")
+_MASK = "••••••"
+# A shorter value would be found by chance in any text.
+_SHORTEST_SEARCHED = 6
+
+
+def looks_like_credential(name: str) -> bool:
+    """Tell whether a variable of this name would hold a credential."""
+    if name in CREDENTIAL_VARIABLES:
+        return True
+    return not _REFERENCE_NAME.fullmatch(name) and bool(_CREDENTIAL_NAME.search(name))
+
+
+def shown(name: str, value: str) -> str:
+    """Return a variable's value as it may be shown: masked if it looks like a credential."""
+    return _MASK if value and looks_like_credential(name) else value
+
+
+def refuse_plain_text(
+    variables: Mapping[str, str], where: str, allowed: Collection[str] = ()
+) -> None:
+    """Refuse variables that would carry a credential in clear.
+
+    Args:
+        variables: What the run, or every run in the environment, would get.
+        where: Where they are written, for the message.
+        allowed: Names that the user has knowingly allowed.
+
+    Raises:
+        SecretInViewError: Naming every such variable and the ways around it.
+    """
+    found = [
+        name
+        for name, value in variables.items()
+        if value and looks_like_credential(name) and name not in allowed
+    ]
+    if found:
+        names = ", ".join(found)
+        raise SecretInViewError(
+            f"{names} in {where} would be readable by everyone who can read the workspace. "
+            f"Put the value into the workspace's vault (submitter secret set NAME) and write "
+            f"{found[0]}{FROM_WORKSPACE_SUFFIX}: NAME instead; or, knowing this, allow it with "
+            f"--allow-plaintext {found[0]}"
+        )
+
+
+def refuse_known_values(texts: Iterable[tuple[str, str]], environ: Mapping[str, str]) -> None:
+    """Refuse texts that contain the value of one of this machine's own credential variables.
+
+    Args:
+        texts: Pairs of where a text stands and the text.
+        environ: This machine's variables.
+
+    Raises:
+        SecretInViewError: Naming the text's place and the variable, not the value.
+    """
+    credentials = {
+        name: value
+        for name, value in environ.items()
+        if len(value) >= _SHORTEST_SEARCHED and looks_like_credential(name)
+    }
+    for where, text in texts:
+        for name, value in credentials.items():
+            if value in text:
+                raise SecretInViewError(
+                    f"{where} contains the value of {name}, and everyone who can read the "
+                    "workspace could read it. Take it out; a run gets a secret by reference "
+                    "(AZURE_SECRET_1: NAME), never by value."
+                )

@@ -1,0 +1,137 @@
+"""Sign in, and open the workspace: never with a prompt unless a person is there."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from submitter.errors import SignInError, WorkspaceError
+from submitter.service_errors import explained
+
+_PRINCIPAL_VARIABLES = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+
+
+@dataclass(frozen=True)
+class WorkspaceAddress:
+    """Which workspace to open; with nothing given, the one of the nearest config.json.
+
+    Attributes:
+        subscription_id: The subscription's GUID.
+        resource_group: The resource group's name.
+        name: The workspace's name.
+        config: A config.json, or the folder from which to look upwards for one.
+    """
+
+    subscription_id: str | None = None
+    resource_group: str | None = None
+    name: str | None = None
+    config: Path | None = None
+
+    def __post_init__(self) -> None:
+        given = [self.subscription_id, self.resource_group, self.name]
+        if any(given) and not all(given):
+            raise WorkspaceError(
+                "A workspace is named by subscription, resource group and name: give all three "
+                "(--subscription, --resource-group, --workspace), or none and a config.json."
+            )
+
+
+def open_workspace(
+    address: WorkspaceAddress | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    person_is_there: bool | None = None,
+) -> Any:
+    """Return the azureml-core `Workspace`.
+
+    Args:
+        address: Which one; by default that of the nearest config.json.
+        environ: Where the service principal's variables are looked for.
+        person_is_there: Whether a browser may be opened; by default, if a terminal is attached
+            and `CI` is not set.
+
+    Raises:
+        WorkspaceError: No config.json was found, or the workspace does not exist.
+        SignInError: No credential was found, or it was refused.
+    """
+    from azureml.core import Workspace
+
+    address = address or WorkspaceAddress()
+    if person_is_there is None:
+        person_is_there = sys.stdin.isatty() and sys.stderr.isatty() and not environ.get("CI")
+    if address.name:
+        authentication = _sign_in(environ, person_is_there=person_is_there)
+        with explained(f"open the workspace {address.name} in {address.resource_group}"):
+            return Workspace.get(
+                address.name,
+                auth=authentication,
+                subscription_id=address.subscription_id,
+                resource_group=address.resource_group,
+            )
+    config = _find_config(address.config or Path.cwd())
+    authentication = _sign_in(environ, person_is_there=person_is_there)
+    with explained(f"open the workspace that {config} names"):
+        return Workspace.from_config(str(config), auth=authentication)
+
+
+def _find_config(start: Path) -> Path:
+    """Look where `Workspace.from_config` looks, before anybody has to sign in."""
+    if start.is_file():
+        return start
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        for name in (".azureml/config.json", "aml_config/config.json", "config.json"):
+            if (folder / name).is_file():
+                return folder / name
+    raise WorkspaceError(
+        f"No workspace is configured: there is no .azureml/config.json in {start} or a folder "
+        "above it. Download config.json from the workspace's page in Azure ML studio, or name "
+        "the workspace with --subscription, --resource-group and --workspace. "
+        "To try it without Azure, add --emulator."
+    )
+
+
+def _sign_in(environ: Mapping[str, str], *, person_is_there: bool) -> Any:
+    """Return an azureml-core authentication: service principal, Azure CLI, then a browser."""
+    missing = [name for name in _PRINCIPAL_VARIABLES if not environ.get(name)]
+    if not missing:
+        from azureml.core.authentication import ServicePrincipalAuthentication
+
+        return ServicePrincipalAuthentication(
+            tenant_id=environ["AZURE_TENANT_ID"],
+            service_principal_id=environ["AZURE_CLIENT_ID"],
+            service_principal_password=environ["AZURE_CLIENT_SECRET"],
+        )
+    if _azure_cli_has_an_account(environ):
+        from azure.identity import AzureCliCredential
+
+        return _from_credential(AzureCliCredential())
+    if person_is_there:
+        from azure.identity import InteractiveBrowserCredential
+
+        return _from_credential(InteractiveBrowserCredential())
+    raise SignInError(
+        "Nobody is signed in. Looked for a service principal (not set: "
+        f"{', '.join(missing)}), for an account of the Azure CLI (none in "
+        f"{_azure_cli_folder(environ)}), and for a person at a terminal who could use a browser. "
+        "Set the three variables, or run: az login"
+    )
+
+
+def _from_credential(credential: Any) -> Any:
+    from azureml.core.authentication import TokenAuthentication
+
+    # A v2 scope is the resource's exact id and "/.default", even after its own final slash.
+    return TokenAuthentication(lambda audience: credential.get_token(f"{audience}/.default").token)
+
+
+def _azure_cli_folder(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
+
+
+def _azure_cli_has_an_account(environ: Mapping[str, str]) -> bool:
+    """Look at the CLI's profile file first: starting `az` only to hear "no" takes a second."""
+    profile = _azure_cli_folder(environ) / "azureProfile.json"
+    return profile.is_file() and b'"subscriptions": []' not in profile.read_bytes()
