@@ -57,13 +57,13 @@ def as_text(plan: "Plan") -> str:
     """Return a plan for a person to read."""
     data = as_data(plan)
     own = [file for file in plan.files if file.path.parts[0] != "remote_entry"]
+    sizes = f"{len(own)} files of yours, {len(plan.files) - len(own)} of remote_entry"
     lines = [
         f"experiment   {data['experiment']}",
         f"compute      {data['compute']}  ({data['instance_count']} instance(s))",
         f"environment  {data['environment']}",
         f"command      {data['command']}",
-        f"snapshot     {len(own)} files of yours, {len(plan.files) - len(own)} of remote_entry, "
-        + f"{plan.snapshot_size / 1e6:.2f} MB",
+        f"snapshot     {sizes}, {plan.snapshot_size / 1e6:.2f} MB",
         *(f"             {file.path}  {file.size:,} bytes" for file in own),
         *(f"variable     {name} = {value}" for name, value in data["variables"].items()),
         *(f"tag          {name} = {value}" for name, value in data["tags"].items()),

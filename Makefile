@@ -1,0 +1,56 @@
+# The front door: `make demo` and `make test`. Each target does its own set-up in .venv.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench faults lock clean
+
+USABLE := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.10 python3; do \
+	"$$each" -c '$(USABLE)' 2>/dev/null && echo "$$each" && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+help:
+	@echo 'make demo    watch a job file become a run, without Azure (about a minute)'
+	@echo 'make test    run the tests'
+	@echo 'make check   lint, types, import rules'
+	@echo 'make bench   measure, and write build/bench.json'
+	@echo 'make faults  break things, and write build/faults.json'
+	@echo 'make lock    pin the requirements anew'
+
+demo: .venv/ready
+	@$(BIN)/python tests/demo.py
+
+test: .venv/ready
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/ready
+	@$(BIN)/python tests/benchmarks/bench.py
+
+faults: .venv/ready
+	@$(BIN)/python tests/faults.py
+
+# One pinned set for Python 3.10 to 3.12, with hashes and without any index's address.
+lock: .venv/ready
+	$(PIP) install uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+		--no-header --no-annotate --extra dev pyproject.toml --output-file requirements.lock
+	sed -n '/^setuptools==/,/[^\\]$$/p' requirements.lock > requirements-build.lock
+
+clean:
+	rm -rf .venv build
+
+.venv/ready: pyproject.toml requirements.lock requirements-build.lock .ci/system-libraries
+	@test -n '$(PYTHON)' || { echo 'No Python 3.10 to 3.12 with venv was found. Install one' \
+		'(Debian, Ubuntu: apt-get install python3-venv), or name it: make PYTHON=...' >&2; exit 1; }
+	@.ci/system-libraries '$(PYTHON)'
+	@echo 'Setting up .venv (once, about two minutes).'
+	@test -x $(BIN)/python || '$(PYTHON)' -m venv .venv
+	@$(PIP) install --require-hashes -r requirements-build.lock
+	@$(PIP) install --require-hashes --no-build-isolation -r requirements.lock
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
