@@ -51,15 +51,15 @@ def load(text: str, file: str) -> MarkedYaml:
     Raises:
         YamlError: The text is no YAML, or a mapping repeats a key (PyYAML would keep the last).
     """
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         data = loader.construct_document(node) if node is not None else None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise YamlError(f"{file}:{line}: this is not YAML: {error.problem}.") from None
-    finally:
-        loader.dispose()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or "it holds characters that YAML does not allow"
+        line = mark.line + 1 if mark else 1
+        raise YamlError(f"{file}:{line}: this is not YAML: {problem}.") from None
     lines: dict[KeyPath, int] = {(): 1}
     for keys, line in _key_lines(node, ()) if node is not None else ():
         if keys in lines:
