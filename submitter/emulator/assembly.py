@@ -1,0 +1,224 @@
+"""Puts the services together: everything that exists between start and stop of an emulator."""
+
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from submitter.emulator.application import Application
+from submitter.emulator.arm import HOST as ARM_HOST
+from submitter.emulator.arm import ResourceManager
+from submitter.emulator.azureml.access import Access
+from submitter.emulator.azureml.artifacts import Artifacts
+from submitter.emulator.azureml.computes import Computes
+from submitter.emulator.azureml.discovery import Discovery
+from submitter.emulator.azureml.environments import Environments
+from submitter.emulator.azureml.execution import Execution
+from submitter.emulator.azureml.history import History
+from submitter.emulator.azureml.metrics import Metrics
+from submitter.emulator.azureml.runs import Runs
+from submitter.emulator.azureml.secrets import WorkspaceSecrets
+from submitter.emulator.azureml.snapshots import Snapshots
+from submitter.emulator.blobs import BlobStore
+from submitter.emulator.certificates import Certificates
+from submitter.emulator.compute import Compute
+from submitter.emulator.config import Config, PrincipalConfig
+from submitter.emulator.entra import LOGIN_HOST, Entra, Principal
+from submitter.emulator.errors import ConfigError
+from submitter.emulator.faults import Faults
+from submitter.emulator.journal import Journal
+from submitter.emulator.keyvault import KeyVault
+from submitter.emulator.reach import reach, run_environment
+from submitter.emulator.server import Server
+from submitter.emulator.service import Service
+from submitter.emulator.sql import build_sql_server, load_tables
+from submitter.emulator.state import StateFolder
+from submitter.emulator.storage import SharedAccess, Storage
+from submitter.emulator.vault import Vault, generate_secret
+from submitter.emulator.workspace import Workspace
+
+if TYPE_CHECKING:
+    from submitter.emulator.sqlserver import SqlServer
+
+
+class Machinery:
+    """Every server, store and worker of a running emulator.
+
+    Args:
+        config: What to play.
+        kept_state: A folder for the state, or None for a temporary one.
+        python: The interpreter of the runs.
+        faults: Rules that make services fail.
+        journal: Where everything seen is noted.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        kept_state: Path | None,
+        python: str,
+        faults: Faults,
+        journal: Journal,
+    ) -> None:
+        self.state = StateFolder(kept_state)
+        self.vaults = _fill_vaults(config)
+        self.history = History()
+        self.sql: SqlServer | None = None
+        self._compute: Compute | None = None
+        self._server: Server | None = None
+        try:
+            self._start(config, python, faults, journal)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End runs first, then the servers they talk to."""
+        if self._compute is not None:
+            self._compute.stop()
+        if self._server is not None:
+            self._server.stop()
+        if self.sql is not None:
+            self.sql.stop()
+        self.state.remove()
+
+    def _start(self, config: Config, python: str, faults: Faults, journal: Journal) -> None:
+        certificates = Certificates()
+        authority = self.state.path / "ca.pem"
+        certificates.write_authority(authority)
+        principals = [_principal(principal) for principal in config.service_principals]
+        entra = Entra(config.tenant_id, principals)
+        workspace = _workspace(config)
+        sql_port = self._start_sql_server(config, entra, certificates)
+        context = certificates.server_context(_certificate_names(workspace))
+        self._server = Server(context, journal.egress)
+        reached_by = reach(self._server.proxy_url, authority)
+
+        access = Access(workspace, entra)
+        blobs = BlobStore(self.state.path / "storage")
+        shared_access = SharedAccess(workspace.blob_host)
+        artifacts = Artifacts(access, self.history, blobs, shared_access)
+        snapshots = Snapshots(access, blobs, shared_access)
+        self.metrics = Metrics(access)
+        self.environments = Environments(access)
+        nodes = {name: target.max_nodes for name, target in config.computes.items()}
+        self._compute = Compute(nodes, self.state.path / "runs", python)
+        sql_name = config.sql.server if config.sql else None
+        complete = run_environment(reached_by, sql_name, sql_port)
+        execution = Execution(access, self.history, snapshots, artifacts, self._compute, complete)
+        services: tuple[Service, ...] = (
+            entra.service(),
+            ResourceManager(workspace, entra).service(),
+            KeyVault(self.vaults, entra).service(),
+            Storage(workspace.blob_host, blobs, shared_access).service(),
+            Discovery(workspace).service(),
+            Computes(access, config.computes).service(),
+            self.environments.service(),
+            WorkspaceSecrets(access, self.vaults[workspace.vault]).service(),
+            snapshots.service(),
+            artifacts.service(),
+            self.metrics.service(),
+            execution.service(),
+            Runs(access, self.history, artifacts, execution.cancel).service(),
+        )
+        self.application = Application(services, faults, journal)
+        self._server.start(
+            self.application, lambda host: any(service.plays(host) for service in services)
+        )
+        self.environ = {
+            **reached_by,
+            **_sign_in(config.tenant_id, principals[0]),
+            "HOME": str(self._private_home()),
+            "KEY_VAULT_URL": f"https://{workspace.vault}.vault.azure.net",
+            **({"SQL_SERVER": f"localhost,{sql_port}"} if self.sql else {}),
+        }
+
+    def _start_sql_server(self, config: Config, entra: Entra, certificates: Certificates) -> int:
+        """Start the SQL Server if one is played; return its port, or 0."""
+        if config.sql is None:
+            return 0
+        first_vault = next(iter(self.vaults.values()))
+        self.sql = build_sql_server(config.sql, first_vault, entra, certificates)
+        self.sql.start()
+        load_tables(self.sql, config.sql)
+        return int(self.sql.port)
+
+    def _private_home(self) -> Path:
+        """Make a HOME without the caches and sign-ins of the laptop's user."""
+        home = self.state.path / "home"
+        home.mkdir(mode=0o700)
+        return home
+
+
+def _sign_in(tenant_id: str, principal: Principal) -> Mapping[str, str]:
+    """Return the variables that azure-identity and azureml-core sign in from."""
+    secret = principal.client_secret or ""
+    return {
+        "AZURE_TENANT_ID": tenant_id,
+        "AZURE_CLIENT_ID": principal.client_id,
+        "AZURE_CLIENT_SECRET": secret,
+        "AZUREML_SERVICE_PRINCIPAL_TENANT_ID": tenant_id,
+        "AZUREML_SERVICE_PRINCIPAL_ID": principal.client_id,
+        "AZUREML_SERVICE_PRINCIPAL_PASSWORD": secret,
+    }
+
+
+def _workspace(config: Config) -> Workspace:
+    return Workspace(
+        subscription_id=config.workspace.subscription_id,
+        resource_group=config.workspace.resource_group,
+        name=config.workspace.name,
+        region=config.workspace.region,
+        workspace_id=str(uuid.uuid4()),
+        tenant_id=config.tenant_id,
+        vault=next(iter(config.vaults)),
+    )
+
+
+def _certificate_names(workspace: Workspace) -> tuple[str, ...]:
+    return (
+        LOGIN_HOST,
+        ARM_HOST,
+        workspace.api_host,
+        "*.vault.azure.net",
+        "*.blob.core.windows.net",
+        "localhost",
+    )
+
+
+def _principal(config: PrincipalConfig) -> Principal:
+    certificate = None
+    if config.certificate is not None:
+        try:
+            certificate = x509.load_pem_x509_certificate(config.certificate.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"The certificate of service principal '{config.name}' cannot be read from "
+                f"{config.certificate}: {type(error).__name__}. A PEM file is expected."
+            ) from error
+    return Principal(
+        name=config.name,
+        client_id=config.client_id,
+        client_secret=config.client_secret or f"{uuid.uuid4()}~{os.urandom(8).hex()}",
+        certificate=certificate,
+        secret_expired=config.expired,
+        vault_permissions=frozenset(config.vault_permissions),
+    )
+
+
+def _fill_vaults(config: Config) -> Mapping[str, Vault]:
+    vaults = {}
+    for vault_name, secrets in config.vaults.items():
+        vault = vaults[vault_name] = Vault(vault_name)
+        for name, secret in secrets.items():
+            vault.set(
+                name,
+                generate_secret() if secret.value is None else secret.value,
+                version=secret.version,
+                enabled=secret.enabled,
+                expires=secret.expires,
+            )
+    return vaults

@@ -1,0 +1,236 @@
+"""What the emulator plays: the typed form of `emulator.yml`.
+
+Every part has a default; `Config()` alone is a workspace with one service principal, one vault, one
+compute target and one empty database.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict
+
+_STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
+_SECRET_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
+_VAULT_NAME = re.compile(r"[0-9a-zA-Z-]{3,24}")
+_VERSION = re.compile(r"[0-9a-f]{32}")
+VAULT_PERMISSIONS = ("get", "list", "set", "delete", "recover", "purge")
+
+
+@dataclass(frozen=True)
+class WorkspaceConfig:
+    """The Azure ML workspace and where it is."""
+
+    __pydantic_config__ = _STRICT
+
+    subscription_id: str = "22222222-2222-2222-2222-222222222222"
+    resource_group: str = "rg-local"
+    name: str = "ws-local"
+    region: str = "eastus"
+
+
+@dataclass(frozen=True)
+class PrincipalConfig:
+    """A service principal.
+
+    Attributes:
+        client_id: The application's id.
+        name: A label for people.
+        client_secret: Left out, a random one is made at every start.
+        certificate: A PEM file with the certificate it may sign in with.
+        expired: Whether its secret counts as expired (AADSTS7000222).
+        vault_permissions: What it may do with secrets; all vaults alike.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    client_id: str
+    name: str = "submitter"
+    client_secret: str | None = field(default=None, repr=False)
+    certificate: Path | None = None
+    expired: bool = False
+    vault_permissions: tuple[str, ...] = ("get", "list", "set", "delete")
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.vault_permissions) - set(VAULT_PERMISSIONS))
+        if unknown:
+            raise ValueError(
+                f"vault_permissions knows {', '.join(VAULT_PERMISSIONS)}, not {', '.join(unknown)}"
+            )
+
+
+@dataclass(frozen=True)
+class SecretConfig:
+    """A secret that a vault holds from the start.
+
+    Attributes:
+        value: Its value.
+        generate: Make a random value at every start instead.
+        version: Its version, 32 hexadecimal digits; left out, a random one.
+        enabled: A disabled secret cannot be read.
+        expires: When it expires, in seconds since 1970.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    value: str | None = field(default=None, repr=False)
+    generate: bool = False
+    version: str | None = None
+    enabled: bool = True
+    expires: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != self.generate:
+            raise ValueError("a secret has either a value or 'generate: true'")
+        if self.version is not None and not _VERSION.fullmatch(self.version):
+            raise ValueError("a secret's version is 32 hexadecimal digits in lower case")
+
+
+@dataclass(frozen=True)
+class ComputeConfig:
+    """A compute target; runs beyond `max_nodes` wait in a queue."""
+
+    __pydantic_config__ = _STRICT
+
+    vm_size: str = "STANDARD_DS2_V2"
+    max_nodes: int = 2
+
+    def __post_init__(self) -> None:
+        if self.max_nodes < 1:
+            raise ValueError("max_nodes must be at least 1")
+
+
+@dataclass(frozen=True)
+class LoginConfig:
+    """A SQL login: its password, or the name of the secret of the first vault that holds it."""
+
+    __pydantic_config__ = _STRICT
+
+    password: str | None = field(default=None, repr=False)
+    secret: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.password is None) == (self.secret is None):
+            raise ValueError("a login has either a password or a secret")
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """Where the rows of a table come from: exactly one of a CSV file, a Parquet file, a package.
+
+    Attributes:
+        csv: A CSV file, compressed or not.
+        parquet: A Parquet file.
+        package: An installed Python package, which is not imported.
+        file: The file inside that package.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    csv: Path | None = None
+    parquet: Path | None = None
+    package: str | None = None
+    file: str | None = None
+
+    def __post_init__(self) -> None:
+        sources = [self.csv, self.parquet, self.package]
+        if len([source for source in sources if source is not None]) != 1:
+            raise ValueError("a table has exactly one of 'csv', 'parquet' and 'package'")
+        if (self.package is None) != (self.file is None):
+            raise ValueError("'package' and 'file' go together")
+
+
+@dataclass(frozen=True)
+class DatabaseConfig:
+    """A database and the tables loaded into it at the start."""
+
+    __pydantic_config__ = _STRICT
+
+    tables: Mapping[str, TableConfig] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SqlConfig:
+    """A SQL Server.
+
+    Attributes:
+        server: The host name that runs know it by.
+        logins: SQL logins by name.
+        databases: Databases by name.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    server: str = "sql-local.database.windows.net"
+    logins: Mapping[str, LoginConfig] = field(
+        default_factory=lambda: {"sql_reader": LoginConfig(secret="sql-password")}  # noqa: S106 - a name
+    )
+    databases: Mapping[str, DatabaseConfig] = field(
+        default_factory=lambda: {"local": DatabaseConfig()}
+    )
+
+
+def _expand_shorthand(secret: Any) -> Any:
+    """Read `name: value` as `name: {value: value}`."""
+    if isinstance(secret, str):
+        return {"value": secret}
+    if not isinstance(secret, (Mapping, SecretConfig)):
+        raise ValueError("a secret's value is text; write it in quotes")  # noqa: TRY004 - pydantic's
+    return secret
+
+
+Secrets = Mapping[str, Annotated[SecretConfig, BeforeValidator(_expand_shorthand)]]
+
+
+def _default_vaults() -> Mapping[str, Secrets]:
+    secrets = {
+        "sql-username": SecretConfig(value="sql_reader"),
+        "sql-password": SecretConfig(generate=True),
+    }
+    return MappingProxyType({"kv-local": secrets})
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything the emulator plays.
+
+    Attributes:
+        workspace: The Azure ML workspace.
+        tenant_id: The Entra tenant.
+        service_principals: Who may sign in; the first is the one `Emulator.environ` signs in as.
+        vaults: Secrets by name by vault; the first vault is the workspace's.
+        computes: Compute targets by name.
+        sql: The SQL Server, or None for none.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    workspace: WorkspaceConfig = field(default_factory=WorkspaceConfig)
+    tenant_id: str = "11111111-1111-1111-1111-111111111111"
+    service_principals: tuple[PrincipalConfig, ...] = (
+        PrincipalConfig(client_id="44444444-4444-4444-4444-444444444444"),
+    )
+    vaults: Mapping[str, Secrets] = field(default_factory=_default_vaults)
+    computes: Mapping[str, ComputeConfig] = field(
+        default_factory=lambda: {"cpu-cluster": ComputeConfig()}
+    )
+    sql: SqlConfig | None = field(default_factory=SqlConfig)
+
+    def __post_init__(self) -> None:
+        if not self.service_principals:
+            raise ValueError("at least one service principal is needed")
+        if not self.vaults:
+            raise ValueError("at least one vault is needed")
+        for vault, secrets in self.vaults.items():
+            if not _VAULT_NAME.fullmatch(vault):
+                raise ValueError(
+                    f"vault name '{vault}' must be 3 to 24 letters, digits and hyphens"
+                )
+            for name in secrets:
+                if not _SECRET_NAME.fullmatch(name):
+                    raise ValueError(
+                        f"secret name '{name}' must be 1 to 127 letters, digits and hyphens"
+                    )
