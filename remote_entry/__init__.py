@@ -1,1 +1,39 @@
-"""What a training script needs inside the run: Key Vault's secrets and a SQL Server connection."""
+"""What a training script needs inside the run: Key Vault's secrets and a SQL Server connection.
+
+    from remote_entry import read_frame
+
+    flights = read_frame("SELECT * FROM flights WHERE origin = :origin", {"origin": "JFK"})
+
+Importing this package imports no SDK and asks nobody: secrets are resolved on first use.
+"""
+
+from remote_entry.errors import (
+    CommandError,
+    IdentityError,
+    RemoteEntryError,
+    SecretFailure,
+    SettingsError,
+    SqlError,
+    VaultError,
+)
+from remote_entry.flush import flush_run_at_exit
+from remote_entry.library import connect, get_secret, read_frame
+from remote_entry.secret import Secret
+from remote_entry.version import __version__
+
+__all__ = [
+    "CommandError",
+    "IdentityError",
+    "RemoteEntryError",
+    "Secret",
+    "SecretFailure",
+    "SettingsError",
+    "SqlError",
+    "VaultError",
+    "__version__",
+    "connect",
+    "get_secret",
+    "read_frame",
+]
+
+flush_run_at_exit()

@@ -1,0 +1,106 @@
+"""``python -m remote_entry run -- COMMAND…``: the container's entry.
+
+Exit codes: the command's own; 128 + n if signal n ended it; 126 and 127 if it could not be started,
+as in a shell; and before the command has started 2 for wrong usage, 3 settings, 4 identity,
+5 vault, 6 SQL Server, 70 for a mistake in this package.
+"""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+
+from remote_entry.errors import RemoteEntryError
+from remote_entry.flush import leave_flush_to_command
+from remote_entry.masking import Masker
+from remote_entry.resolve import Resolved, resolve
+from remote_entry.settings import CREDENTIAL_VARIABLES, Settings
+
+INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return the exit code of the command line."""
+    environ = dict(os.environ)
+    leave_flush_to_command()
+    options = _parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(options.command, environ)
+    except RemoteEntryError as error:
+        _report(str(error), environ)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 (its text may hold anything, so only its class shows)
+        _report(
+            f"Unexpected {type(error).__name__}\n"
+            "  Next: set REMOTE_ENTRY_DEBUG=1 for the traceback, and report it",
+            environ,
+        )
+        return INTERNAL_ERROR
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line; argparse ends the process with 2 for wrong usage."""
+    parser = argparse.ArgumentParser(
+        prog="python -m remote_entry",
+        description="Run a command that gets its secrets from Key Vault.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    run = verbs.add_parser(
+        "run",
+        help="read the secrets, then run a command with masked output",
+        usage="python -m remote_entry run -- COMMAND [ARGUMENT ...]",
+    )
+    run.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    options = parser.parse_args(arguments)
+    if options.command[:1] == ["--"]:
+        options.command = options.command[1:]
+    if not options.command:
+        run.error("no command; write it after --, as in: run -- python train.py")
+    return options
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Resolve the secrets, then run the command."""
+    from remote_entry.supervise import run_command
+
+    settings = Settings.from_environ(environ)
+    for warning in settings.warnings:
+        _say(f"warning: {warning}")
+    resolved = resolve(settings, environ)
+    for secret in resolved.bundle.secrets:
+        _say(secret.describe())
+    return run_command(
+        command,
+        environ=environ,
+        bundle=resolved.bundle,
+        masker=Masker(_sensitive(resolved, environ)),
+        grace=resolved.settings.grace,
+    )
+
+
+def _sensitive(resolved: Resolved, environ: Mapping[str, str]) -> set[str]:
+    """Return everything that the command's output must not show."""
+    in_clear = {environ[name].strip() for name in CREDENTIAL_VARIABLES if name in environ}
+    return in_clear | resolved.sensitive_values()
+
+
+def _report(message: str, environ: Mapping[str, str]) -> None:
+    """Print one error, and the traceback behind it if it is asked for; credentials masked."""
+    if environ.get("REMOTE_ENTRY_DEBUG") == "1":
+        masker = Masker(environ[name].strip() for name in CREDENTIAL_VARIABLES if name in environ)
+        sys.stderr.write(masker.mask_text(traceback.format_exc()))
+    _say(f"error: {message}")
+
+
+def _say(line: str) -> None:
+    """Print one line for the log."""
+    sys.stderr.write(f"remote_entry: {line}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

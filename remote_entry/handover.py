@@ -1,0 +1,160 @@
+"""Secrets from the supervisor to the command, over an inherited descriptor.
+
+Not over the environment: every child inherits it, and ``/proc/<pid>/environ`` keeps it. On Linux
+the descriptor is a sealed memory file, which every process that inherits it reads as often as it
+likes; elsewhere it is a pipe, which the first process reads once.
+"""
+
+import fcntl
+import json
+import os
+import stat
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from remote_entry.errors import SettingsError
+from remote_entry.references import SecretReference
+from remote_entry.secret import Secret
+
+DESCRIPTOR_VARIABLE = "REMOTE_ENTRY_SECRETS_FD"
+FORMAT = "remote_entry/1"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What the supervisor resolved.
+
+    Attributes:
+        secrets: The secrets from Key Vault.
+        variables: Values of variables that came from the workspace, without the credentials.
+    """
+
+    secrets: tuple[Secret, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def write_bundle(bundle: Bundle) -> int:
+    """Return a descriptor from which the bundle can be read; the caller passes it on and closes it.
+
+    Args:
+        bundle: What to hand over.
+
+    Returns:
+        A file descriptor that is not inheritable by itself.
+    """
+    content = _encode(bundle)
+    if hasattr(os, "memfd_create"):
+        return _write_memory_file(content)
+    return _write_pipe(content)
+
+
+def read_bundle(environ: Mapping[str, str]) -> Bundle | None:
+    """Return what a supervisor handed over, or None if there is no supervisor.
+
+    Args:
+        environ: Variables as the run sees them, such as ``os.environ``.
+
+    Raises:
+        SettingsError: The descriptor is named but is not open in this process.
+    """
+    text = environ.get(DESCRIPTOR_VARIABLE)
+    if not text:
+        return None
+    try:
+        descriptor = int(text)
+        return _decode(_read_all(descriptor))
+    except (OSError, ValueError):
+        raise SettingsError(
+            f"The secrets that `remote_entry run` handed over are not readable in this process: "
+            f"looked for descriptor {DESCRIPTOR_VARIABLE}",
+            kind="settings.descriptor",
+            hint="a process started with close_fds=True does not inherit it: pass "
+            f"pass_fds=[int(os.environ['{DESCRIPTOR_VARIABLE}'])], or read secrets in the parent",
+        ) from None
+
+
+def _encode(bundle: Bundle) -> bytes:
+    """Return the bundle as JSON."""
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "secrets": [_encode_secret(secret) for secret in bundle.secrets],
+            "variables": dict(bundle.variables),
+        }
+    ).encode()
+
+
+def _encode_secret(secret: Secret) -> dict[str, Any]:
+    """Return one secret as JSON's types."""
+    reference = secret.reference
+    return {
+        "label": reference.label,
+        "name": reference.name,
+        "pinned": reference.version,
+        "version": secret.version,
+        "expires_on": secret.expires_on.isoformat() if secret.expires_on else None,
+        "value": secret.value,
+    }
+
+
+def _decode(content: bytes) -> Bundle:
+    """Return the bundle that JSON describes; ValueError if it describes none."""
+    document = json.loads(content)
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ValueError("not a bundle of secrets")
+    secrets = tuple(_decode_secret(entry) for entry in document["secrets"])
+    return Bundle(secrets, document["variables"])
+
+
+def _decode_secret(entry: Mapping[str, Any]) -> Secret:
+    """Return one secret."""
+    expires_on = entry["expires_on"]
+    return Secret(
+        SecretReference(entry["label"], entry["name"], entry["pinned"]),
+        entry["value"],
+        version=entry["version"],
+        expires_on=datetime.fromisoformat(expires_on) if expires_on else None,
+    )
+
+
+def _write_memory_file(content: bytes) -> int:
+    """Return a memory file that nobody can change any more."""
+    descriptor = os.memfd_create("remote_entry-secrets", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    _write_all(descriptor, content)
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+    return descriptor
+
+
+def _write_pipe(content: bytes) -> int:
+    """Return a pipe's reading end; a thread feeds it, because a pipe holds little."""
+    reading_end, writing_end = os.pipe()
+
+    def feed() -> None:
+        try:
+            _write_all(writing_end, content)
+        except BrokenPipeError:
+            return  # the command never asked for its secrets
+        finally:
+            os.close(writing_end)
+
+    threading.Thread(target=feed, daemon=True, name="remote-entry-handover").start()
+    return reading_end
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """Write everything, however many calls it takes."""
+    remaining = memoryview(content)
+    while remaining:
+        remaining = remaining[os.write(descriptor, remaining) :]
+
+
+def _read_all(descriptor: int) -> bytes:
+    """Read a memory file from its start, leaving its position alone, or a pipe to its end."""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    chunks: Sequence[bytes] = list(iter(lambda: os.read(descriptor, 65536), b""))
+    return b"".join(chunks)

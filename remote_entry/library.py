@@ -1,0 +1,175 @@
+"""What a training script calls; each process resolves its secrets once, on first use."""
+
+import logging
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from remote_entry.errors import SettingsError
+from remote_entry.handover import Bundle, read_bundle
+from remote_entry.references import PREFIX
+from remote_entry.resolve import resolve
+from remote_entry.secret import Secret
+from remote_entry.settings import Settings, SqlSettings, with_workspace_values
+from remote_entry.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sqlalchemy import Connection, Engine
+
+_log = logging.getLogger("remote_entry")
+
+
+def get_secret(label_or_name: str | int) -> Secret:
+    """Return a secret of this run.
+
+    Args:
+        label_or_name: The label (``2``, ``"SQL_PASSWORD"``), the variable
+            (``"AZURE_SECRET_2"``, ``"API_KEY"`` for ``API_KEY_FROM_WORKSPACE``) or the secret's
+            name in the vault.
+
+    Returns:
+        The secret; ``.value`` is its text.
+
+    Raises:
+        SettingsError: No variable names such a secret, or several do with different versions.
+        RemoteEntryError: The secrets could not be read; a subclass says why.
+    """
+    wanted = str(label_or_name)
+    bundle = _PROCESS.access().bundle
+    for secret in bundle.secrets:
+        if wanted in {secret.reference.label, secret.reference.variable}:
+            return secret
+    if wanted in bundle.variables:
+        return Secret.from_workspace(wanted, bundle.variables[wanted])
+    named = [secret for secret in bundle.secrets if secret.reference.name == wanted]
+    if len({secret.version for secret in named}) == 1:
+        return named[0]
+    raise _no_such_secret(wanted, bundle, ambiguous=bool(named))
+
+
+def connect() -> "Engine":
+    """Return a SQLAlchemy engine on the run's SQL Server; the same one each time.
+
+    Returns:
+        An engine with a pool of encrypted connections, one of them already open.
+
+    Raises:
+        SettingsError: The server or its secrets are not configured.
+        SqlError: There is no driver, the server is out of reach or refuses the login.
+        RemoteEntryError: The secrets could not be read; a subclass says why.
+    """
+    return _PROCESS.engine()
+
+
+def read_frame(
+    sql: str,
+    params: Mapping[str, Any] | Sequence[Any] | None = None,
+    *,
+    connection: "Engine | Connection | None" = None,
+) -> "pd.DataFrame":
+    """Return a query's rows as a DataFrame.
+
+    Args:
+        sql: T-SQL; ``:name`` stands for a parameter of a mapping, ``?`` for one of a sequence.
+        params: Values, always bound and never pasted into the text.
+        connection: An engine or an open connection; the run's own engine by default.
+
+    Returns:
+        A DataFrame whose column types follow the query's, not the data: see
+        ``remote_entry.frames``.
+
+    Raises:
+        SqlError: The server refused the query or went away.
+        RemoteEntryError: There is no connection; a subclass says why.
+    """
+    from remote_entry.frames import query_frame
+
+    return query_frame(connection or connect(), sql, params)
+
+
+@dataclass(frozen=True)
+class Access:
+    """What the library needs to know.
+
+    Attributes:
+        bundle: The secrets.
+        sql: Where the SQL Server is.
+    """
+
+    bundle: Bundle
+    sql: SqlSettings
+
+
+def find_access(environ: Mapping[str, str]) -> Access:
+    """Take what a supervisor handed over, or else read the vault.
+
+    Args:
+        environ: Variables as the run sees them, such as ``os.environ``.
+    """
+    bundle = read_bundle(environ)
+    if bundle is None:
+        settings = Settings.from_environ(environ)
+        for warning in settings.warnings:
+            _log.warning("%s", warning)
+        resolved = resolve(settings, environ)
+        return Access(resolved.bundle, resolved.settings.sql)
+    labels = {secret.reference.label for secret in bundle.secrets}
+    known = with_workspace_values(environ, bundle.variables)
+    return Access(bundle, SqlSettings.from_environ(known, labels))
+
+
+class _Process:
+    """What this process resolved so far."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._access: Access | None = None
+        # By process id: connections of a parent must not be used, nor closed, in its fork.
+        self._engines: dict[int, Engine] = {}
+
+    def access(self) -> Access:
+        """Resolve on the first call; a failure is not remembered."""
+        with self._lock:
+            if self._access is None:
+                self._access = find_access(os.environ)
+            return self._access
+
+    def engine(self) -> "Engine":
+        """Connect on the first call."""
+        from remote_entry.sqlserver import open_engine
+
+        with self._lock:
+            if os.getpid() not in self._engines:
+                access = self.access()
+                self._engines[os.getpid()] = open_engine(
+                    access.sql, access.bundle.secrets, application_name=_application_name()
+                )
+            return self._engines[os.getpid()]
+
+
+_PROCESS = _Process()
+
+
+def _application_name() -> str:
+    """Return what the server's administrators see as the program behind a session."""
+    return f"remote_entry/{__version__} {os.environ.get('AZUREML_RUN_ID', '')}".strip()
+
+
+def _no_such_secret(wanted: str, bundle: Bundle, *, ambiguous: bool) -> SettingsError:
+    """Return the error that lists what there is."""
+    if ambiguous:
+        return SettingsError(
+            f"Several versions of {wanted!r} are configured",
+            kind="settings.ambiguous-secret",
+            hint="ask for one by its label",
+        )
+    known = [str(secret.reference) for secret in bundle.secrets] + sorted(bundle.variables)
+    return SettingsError(
+        f"No secret {wanted!r}; looked among labels, variables and names of: "
+        f"{'; '.join(known) or 'none'}",
+        kind="settings.unknown-secret",
+        hint=f"set {PREFIX}<LABEL> to the secret's name in the job file",
+    )

@@ -1,0 +1,49 @@
+"""Is there anybody at a host and port, answered at once.
+
+Microsoft's driver tries a refused port again until its login timeout has passed, and reports DNS
+failures, refusals and silence alike as ``HYT00 Login timeout expired``.
+"""
+
+import socket
+
+from remote_entry.errors import SqlError
+
+CONNECT_SECONDS = 5.0
+DEFAULT_PORT = 1433
+
+
+def check_reachable(host: str, port: int | None, *, seconds: float = CONNECT_SECONDS) -> None:
+    r"""Open a TCP connection and close it again.
+
+    Args:
+        host: A host name; a named instance (``host\instance``) has a port of its own and is not
+            checked.
+        port: TCP port; 1433 if None.
+        seconds: How long to wait.
+
+    Raises:
+        SqlError: The name does not resolve, the port refuses or nobody answers.
+    """
+    if "\\" in host:
+        return
+    address = (host, port or DEFAULT_PORT)
+    try:
+        socket.create_connection(address, timeout=seconds).close()
+    except socket.gaierror:
+        raise SqlError(
+            f"SQL Server {host} (SQL_SERVER): its name does not resolve",
+            kind="sql.dns",
+            hint="check the spelling of SQL_SERVER, and the DNS of the compute's network",
+        ) from None
+    except TimeoutError:
+        raise SqlError(
+            f"SQL Server {host}, port {address[1]} (SQL_SERVER): no answer within {seconds:g} s",
+            kind="sql.timeout",
+            hint="check firewalls and private endpoints between the compute and the server",
+        ) from None
+    except OSError as error:
+        raise SqlError(
+            f"SQL Server {host}, port {address[1]} (SQL_SERVER): {error.strerror}",
+            kind="sql.refused",
+            hint="check host and port of SQL_SERVER, and that the server is running",
+        ) from None

@@ -1,0 +1,69 @@
+"""One output stream of the command, masked on its way to ours."""
+
+import os
+import select
+import threading
+from typing import IO
+
+from remote_entry.masking import Masker, StreamMasker
+
+CHUNK_BYTES = 65536
+IDLE_SECONDS_AFTER_EXIT = 0.5
+
+
+class Relay:
+    """Copies a pipe to a descriptor until its end, on a thread of its own.
+
+    Args:
+        source: The reading end of the pipe; the relay closes it.
+        target: Descriptor to write to.
+        masker: Knows what must not be written.
+    """
+
+    def __init__(self, source: IO[bytes] | None, target: int, masker: Masker) -> None:
+        if source is None:
+            raise ValueError("the command was started without a pipe")
+        self._source = source
+        self._target = target
+        self._stream = StreamMasker(masker)
+        self._ended, self._end = os.pipe()
+        self._thread = threading.Thread(target=self._copy, daemon=True, name="remote-entry-relay")
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait for the rest of the output, once the command has ended.
+
+        A process that the command left behind may keep the pipe open for ever: silence is then
+        taken for the end.
+        """
+        os.close(self._end)
+        self._thread.join()
+
+    def _copy(self) -> None:
+        """Read, mask and write until the end of the stream or of its reader."""
+        try:
+            while chunk := self._next_chunk():
+                _write_all(self._target, self._stream.feed(chunk))
+            _write_all(self._target, self._stream.flush())
+        except BrokenPipeError:
+            # Nobody reads our output any more: closing the pipe tells the command in turn.
+            return
+        finally:
+            self._source.close()
+            os.close(self._ended)
+
+    def _next_chunk(self) -> bytes:
+        """Return the next bytes, or none at the end or after silence that follows the exit."""
+        readable, _, _ = select.select([self._source, self._ended], [], [])
+        if self._source not in readable:
+            readable, _, _ = select.select([self._source], [], [], IDLE_SECONDS_AFTER_EXIT)
+            if not readable:
+                return b""
+        return os.read(self._source.fileno(), CHUNK_BYTES)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """Write everything, however many calls it takes."""
+    remaining = memoryview(content)
+    while remaining:
+        remaining = remaining[os.write(descriptor, remaining) :]

@@ -1,0 +1,64 @@
+"""A secret's value with where it came from; only ``.value`` gives the value away."""
+
+from datetime import datetime
+from typing import NoReturn
+
+from remote_entry.references import SecretReference, describe_version
+
+
+class Secret:
+    """What Key Vault holds for one reference.
+
+    ``repr`` and ``str`` show the reference. A secret refuses to be pickled or copied into ``vars``,
+    because both end in files and tracebacks.
+
+    Args:
+        reference: What was asked for.
+        value: The secret itself.
+        version: The version that was read, also if the reference asked for the latest.
+        expires_on: When the vault says that it expires, in UTC, or None.
+    """
+
+    __slots__ = ("_value", "expires_on", "reference", "version")
+
+    def __init__(
+        self,
+        reference: SecretReference,
+        value: str,
+        *,
+        version: str | None = None,
+        expires_on: datetime | None = None,
+    ) -> None:
+        self.reference = reference
+        self.version = version
+        self.expires_on = expires_on
+        self._value = value
+
+    @classmethod
+    def from_workspace(cls, variable: str, value: str) -> "Secret":
+        """Return the value of a variable that the workspace's vault holds."""
+        return cls(SecretReference(variable, variable), value)
+
+    @property
+    def value(self) -> str:
+        """The secret itself: never log it, never put it on a command line."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"<Secret {self.describe()}>"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret cannot be pickled; pass its label and call get_secret() there")
+
+    def with_reference(self, reference: SecretReference) -> "Secret":
+        """Return the same secret as the answer to another reference."""
+        return Secret(reference, self._value, version=self.version, expires_on=self.expires_on)
+
+    def describe(self) -> str:
+        """Return one line for a log: variable, name, version, expiry; no value."""
+        details = describe_version(self.version)
+        if self.expires_on is not None:
+            details += f", expires {self.expires_on:%Y-%m-%d}"
+        return f"{self.reference.variable} → {self.reference.name} ({details})"

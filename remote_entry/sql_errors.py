@@ -1,0 +1,160 @@
+"""Driver errors → what happened, where, and the next step, by SQL Server's own error number.
+
+The exception's class says little: pyodbc raises ProgrammingError for a database that is paused and
+InterfaceError for a wrong password. The native number is in the message, as in
+``…Login failed for user 'x'. (18456) (SQLDriverConnect)``.
+"""
+
+import re
+from dataclasses import dataclass
+
+from remote_entry.errors import SqlError
+from remote_entry.masking import Masker
+
+LONGEST_QUOTE = 300
+
+_NATIVE_NUMBER = re.compile(r"\((-?\d+)\) \(SQL")
+_DRIVER_PREFIXES = re.compile(r"^(\[[^\]]*\]\s*)+")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition that can be told apart.
+
+    Attributes:
+        kind: The word that follows ``sql.``.
+        summary: What happened.
+        hint: What to do next.
+        transient: Whether Microsoft documents that it passes by itself.
+    """
+
+    kind: str
+    summary: str
+    hint: str
+    transient: bool = False
+
+
+def _passing(summary: str) -> Condition:
+    """Return a condition that goes away by itself."""
+    return Condition("unavailable", summary, "try again in some minutes", transient=True)
+
+
+# https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues
+CONDITIONS = {
+    18456: Condition(
+        "login-failed",
+        "the server refused the user name or the password (it does not say which)",
+        "compare the secrets' values with the login; one attempt was made, so that it is not "
+        "locked",
+    ),
+    18452: Condition(
+        "login-failed", "the server takes no SQL logins from here", "use a login it accepts"
+    ),
+    4060: Condition(
+        "database-refused",
+        "the server does not open the database for this login",
+        "check SQL_DATABASE, and that the login has a user in it",
+    ),
+    40615: Condition(
+        "firewall",
+        "the server's firewall does not let this address in",
+        "allow the compute's network in the server's 'Networking'",
+    ),
+    40914: Condition(
+        "firewall",
+        "the server's firewall does not let this virtual network in",
+        "add a rule for the compute's subnet to the server's 'Networking'",
+    ),
+    4221: _passing("a readable replica is not ready for logins"),
+    10928: _passing("the database's limit of workers or sessions is reached"),
+    10929: _passing("the server is too busy for this database"),
+    40197: _passing("the service failed over while it handled the request"),
+    40501: _passing("the service is busy and throttles"),
+    40613: _passing("the database is paused or moves"),
+    49918: _passing("the server lacks resources for the request"),
+    49919: _passing("the server handles too many changes at once"),
+    49920: _passing("the server handles too many operations at once"),
+}
+
+UNTRUSTED_CERTIFICATE = Condition(
+    "tls",
+    "its TLS certificate is not trusted or the handshake failed",
+    "add the server's CA to the image (SSL_CERT_FILE names a bundle); SQL_SERVER must be the "
+    "host name in the certificate",
+)
+DRIVER_NOT_LOADED = Condition(
+    "driver-missing",
+    "the ODBC driver or a library that it needs could not be loaded",
+    "add libodbc2, libgssapi-krb5-2 and libkrb5-3 to the environment's Dockerfile",
+)
+NO_SUCH_HOST = Condition(
+    "dns", "its name does not resolve", "check the spelling of SQL_SERVER and the network's DNS"
+)
+UNREACHABLE = Condition(
+    "unreachable",
+    "the connection was refused or there was no answer in time",
+    "check host and port of SQL_SERVER, and firewalls between the compute and the server",
+)
+BROKEN_OFF = Condition(
+    "connection-lost", "the connection broke off", "try again; if it stays, check the network"
+)
+UNKNOWN = Condition("failed", "", "see what the driver said")
+
+_BY_TEXT = (
+    (re.compile(r"certificate|SSL Provider|TLS|[Ee]ncryption"), UNTRUSTED_CERTIFICATE),
+    (re.compile(r"Can't open lib|Data source name not found|file not found"), DRIVER_NOT_LOADED),
+    (re.compile(r"Name or service not known|getaddrinfo|No such host"), NO_SUCH_HOST),
+    (re.compile(r"refused|[Tt]imeout|TCP Provider.*0x27|error code 0x2AF9"), UNREACHABLE),
+)
+
+
+def explain_sql(error: Exception, *, what: str, masker: Masker) -> SqlError:
+    """Return the error behind a driver's exception.
+
+    Args:
+        error: What pyodbc raised: SQLSTATE and message are its arguments.
+        what: What failed and where, to begin the message with.
+        masker: Takes the login's name out of what the server said.
+
+    Returns:
+        An error with the server's own words, secrets masked.
+    """
+    state, text = _state_and_text(error)
+    number = _native_number(text)
+    condition = _condition(state, text, number)
+    said = _DRIVER_PREFIXES.sub("", masker.mask_text(text))[:LONGEST_QUOTE]
+    failed = f"{what}: {condition.summary}" if condition.summary else what
+    return SqlError(
+        f"{failed}\n  Driver said: {said}",
+        kind=f"sql.{condition.kind}",
+        hint=condition.hint,
+        number=number,
+        transient=condition.transient,
+    )
+
+
+def _state_and_text(error: Exception) -> tuple[str, str]:
+    """Return SQLSTATE and message of a DBAPI error."""
+    arguments = [str(argument) for argument in error.args]
+    if len(arguments) > 1:
+        return arguments[0], arguments[1]
+    return "", " ".join(arguments)
+
+
+def _native_number(text: str) -> int | None:
+    """Return the server's error number; 0 and negative numbers are the driver's."""
+    match = _NATIVE_NUMBER.search(text)
+    number = int(match[1]) if match else 0
+    return number if number > 0 else None
+
+
+def _condition(state: str, text: str, number: int | None) -> Condition:
+    """Return what a number says, or else what the text says, or else what the state says."""
+    if number in CONDITIONS:
+        return CONDITIONS[number]
+    if state.startswith("08") or state in {"HYT00", "01000", "IM002", "IM004"}:
+        for pattern, condition in _BY_TEXT:
+            if pattern.search(text):
+                return condition
+        return BROKEN_OFF if state == "08S01" else UNREACHABLE
+    return UNKNOWN

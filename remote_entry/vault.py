@@ -1,0 +1,139 @@
+"""References → secrets: one client, one deadline, bounded retries, all failures at once."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from azure.core.credentials import TokenCredential
+from azure.keyvault.secrets import KeyVaultSecret, SecretClient
+
+from remote_entry.azure_errors import explain_identity, explain_secret, explain_vault
+from remote_entry.azure_retry import client_options
+from remote_entry.deadline import Deadline, start_in_background
+from remote_entry.errors import SecretFailure, VaultError
+from remote_entry.references import SecretReference
+from remote_entry.secret import Secret
+
+PARALLEL_READS = 8
+
+
+class SecretReader(Protocol):
+    """The one call that is needed of azure-keyvault-secrets' client."""
+
+    def get_secret(self, name: str, version: str | None = None) -> KeyVaultSecret:
+        """Return a secret with its value."""
+
+
+def open_vault(vault_url: str, credential: TokenCredential, deadline: Deadline) -> SecretClient:
+    """Return a client whose every request is bounded; no request is made yet."""
+    return SecretClient(vault_url, credential, **client_options(deadline))
+
+
+def read_secrets(
+    references: Sequence[SecretReference],
+    reader: SecretReader,
+    *,
+    vault_url: str,
+    deadline: Deadline,
+) -> tuple[Secret, ...]:
+    """Read every secret, or say of every one that failed why it did.
+
+    The first read runs alone: it meets the vault's challenge and fetches the token, which the
+    parallel reads then share. Without it eight threads fetch eight tokens.
+
+    Args:
+        references: What to read; the same name and version is read once.
+        reader: A Key Vault client.
+        vault_url: The vault's address, for messages.
+        deadline: When to stop waiting.
+
+    Returns:
+        One secret for each reference, in order.
+
+    Raises:
+        IdentityError: There is no token.
+        VaultError: The vault is out of reach, or at least one secret failed.
+    """
+    if not references:
+        return ()
+    unique = list({(item.name, item.version): item for item in references}.values())
+    outcomes = _read_all(unique[:1], reader, deadline)
+    if isinstance(outcomes[0], SecretFailure):
+        vault_error = explain_vault(outcomes[0], vault_url)
+        if vault_error is not None:
+            raise vault_error
+    outcomes += _read_all(unique[1:], reader, deadline)
+    failures = tuple(outcome for outcome in outcomes if isinstance(outcome, SecretFailure))
+    if failures:
+        raise _failed(failures, len(unique), vault_url)
+    read = {
+        (secret.reference.name, secret.reference.version): secret
+        for secret in outcomes
+        if isinstance(secret, Secret)
+    }
+    return tuple(read[item.name, item.version].with_reference(item) for item in references)
+
+
+def _read_all(
+    references: Sequence[SecretReference], reader: SecretReader, deadline: Deadline
+) -> list[Secret | SecretFailure]:
+    """Read in parallel and wait for every outcome, no longer than the deadline."""
+    futures = start_in_background(
+        [partial(_read, reader, reference) for reference in references],
+        threads=PARALLEL_READS,
+        deadline=deadline,
+    )
+    return [
+        _wait(future, reference, deadline)
+        for future, reference in zip(futures, references, strict=True)
+    ]
+
+
+def _read(reader: SecretReader, reference: SecretReference) -> Secret | SecretFailure:
+    """Read one secret; a failure that concerns the token raises, any other is returned."""
+    try:
+        answer = reader.get_secret(reference.name, reference.version)
+    except Exception as error:  # noqa: BLE001 (the SDK's ValueErrors and OSErrors are explained too)
+        identity_error = explain_identity(error)
+        if identity_error is not None:
+            # Frames of the SDK hold tokens and request bodies: they end here.
+            raise identity_error from None
+        return explain_secret(error, reference)
+    return Secret(
+        reference,
+        answer.value or "",
+        version=answer.properties.version,
+        expires_on=answer.properties.expires_on,
+    )
+
+
+def _wait(
+    future: "Future[Secret | SecretFailure]", reference: SecretReference, deadline: Deadline
+) -> Secret | SecretFailure:
+    """Return a read's outcome, or a failure if there is none in time."""
+    try:
+        return future.result(timeout=deadline.remaining())
+    except FutureTimeoutError:
+        return SecretFailure(
+            str(reference),
+            "vault.deadline",
+            f"there was no answer within {deadline.seconds:g} s",
+            "check the compute's way to the vault, or raise REMOTE_ENTRY_DEADLINE",
+        )
+
+
+def _failed(failures: tuple[SecretFailure, ...], asked: int, vault_url: str) -> VaultError:
+    """Return one error for all secrets that failed."""
+    lines = "".join(
+        f"\n  - {failure.secret}: {failure.message} [{failure.kind}]\n    Next: {failure.hint}"
+        for failure in failures
+    )
+    return VaultError(
+        f"{len(failures)} of {asked} secrets could not be read from Key Vault "
+        f"{urlsplit(vault_url).netloc} (KEY_VAULT_URL):{lines}",
+        kind=failures[0].kind,
+        failures=failures,
+    )

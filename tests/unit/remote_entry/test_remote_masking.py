@@ -1,0 +1,129 @@
+"""No form of a secret gets through, and everything else does, at once."""
+
+import base64
+import html
+import json
+import random
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from remote_entry.masking import MASK, Masker, StreamMasker
+
+PASSWORD = 'pä"ss;{w}o rd\\%1/+'
+
+PEM = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----\n"
+
+
+def masked(content: bytes, *secrets: str) -> bytes:
+    """Return content without secrets."""
+    return Masker(secrets).mask(content)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        PASSWORD,
+        json.dumps(PASSWORD)[1:-1],
+        json.dumps(PASSWORD, ensure_ascii=False)[1:-1],
+        repr(PASSWORD)[1:-1],
+        quote(PASSWORD),
+        quote(PASSWORD, safe=""),
+        quote_plus(PASSWORD),
+        html.escape(PASSWORD),
+        PASSWORD.replace("}", "}}"),
+        PASSWORD.replace("{", "{{").replace("}", "}}"),
+        base64.b64encode(PASSWORD.encode()).decode(),
+        base64.urlsafe_b64encode(PASSWORD.encode()).decode(),
+    ],
+)
+def test_every_form_is_masked_whole(form: str) -> None:
+    """Nothing of the secret's form is left around the mask."""
+    assert masked(f"<{form}>".encode(), PASSWORD) == b"<***>"
+
+
+@pytest.mark.parametrize("before", ["", "u", "us", "user:"])
+@pytest.mark.parametrize("after", ["", "@", "@h", "@host"])
+def test_base64_is_masked_at_every_alignment(before: str, after: str) -> None:
+    """A header like Basic holds the secret in the middle of longer base64 text."""
+    encoded = base64.b64encode(f"{before}correct-horse{after}".encode())
+    inner = base64.b64encode(b"correct-horse")[:-4]
+    result = masked(encoded, "correct-horse")
+    assert MASK in result
+    assert inner not in result
+    # What is left decodes to the neighbours and at most one character's worth of bits.
+    assert len(result) - len(MASK) <= len(base64.b64encode((before + after).encode())) + 4
+
+
+def test_each_line_of_a_multi_line_secret_is_masked() -> None:
+    """Loggers indent, and split, what has lines."""
+    result = masked(b"  MIIEvQIBADANBgkq\n  hkiG9w0BAQEFAASC\n", PEM)
+    assert result == b"  ***\n  ***\n"
+
+
+def test_short_values_are_left_alone() -> None:
+    """Masking two letters would make the log unreadable and hide nothing."""
+    assert masked(b"sales and sand", "sa") == b"sales and sand"
+
+
+def test_overlapping_secrets_leave_nothing_between_them() -> None:
+    """Two secrets that share characters become one mask."""
+    assert masked(b"<abcdefgh>", "abcdef", "defgh") == b"<***>"
+
+
+def test_bytes_that_are_no_text_pass_through() -> None:
+    """A stream is bytes: what is not UTF-8 stays what it is."""
+    assert masked(b"\xff\x00secret-value\xfe", "secret-value") == b"\xff\x00***\xfe"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 50])
+def test_secret_across_chunk_borders_is_masked(size: int) -> None:
+    """Wherever a pipe cuts, the result is that of the whole."""
+    content = (f"x{PASSWORD}y{quote(PASSWORD)}z" * 5).encode()
+    masker = Masker([PASSWORD])
+    stream = StreamMasker(masker)
+    chunks = [content[start : start + size] for start in range(0, len(content), size)]
+    assert b"".join([*map(stream.feed, chunks), stream.flush()]) == masker.mask(content)
+
+
+def test_random_chunks_give_what_the_whole_gives() -> None:
+    """Chunk borders change nothing, also for secrets that repeat and overlap themselves."""
+    generator = random.Random(20130101)  # noqa: S311 (repeatable, not secret)
+    secrets = ["abab", "ababab", "babc", "caca", "bbbbb"]
+    masker = Masker(secrets)
+    for _ in range(300):
+        content = bytes(generator.choices(b"abc", k=60))
+        stream = StreamMasker(masker)
+        pieces = []
+        rest = content
+        while rest:
+            length = generator.randint(1, 9)
+            pieces.append(stream.feed(rest[:length]))
+            rest = rest[length:]
+        pieces.append(stream.flush())
+        assert b"".join(pieces).replace(MASK, b"") == masker.mask(content).replace(MASK, b"")
+        assert not any(secret.encode() in b"".join(pieces) for secret in secrets)
+
+
+def test_partial_line_is_ready_at_once() -> None:
+    """A progress bar without a newline does not wait."""
+    stream = StreamMasker(Masker(["correct-horse"]))
+    assert stream.feed(b"\r 42 %") == b"\r 42 %"
+
+
+def test_only_the_possible_beginning_of_a_secret_waits() -> None:
+    """What cannot become a secret is written, the rest with the next chunk."""
+    stream = StreamMasker(Masker(["correct-horse"]))
+    assert stream.feed(b"saying corr") == b"saying "
+    assert stream.feed(b"ection") == b"correction"
+    assert stream.feed(b"correct-") == b""
+    assert stream.feed(b"horse!") == b"***!"
+    assert stream.feed(b"corr") == b""
+    assert stream.flush() == b"corr"
+
+
+def test_without_secrets_everything_passes() -> None:
+    """No secret, no work."""
+    stream = StreamMasker(Masker([]))
+    assert stream.feed(b"anything") == b"anything"
+    assert stream.flush() == b""
