@@ -42,6 +42,9 @@ def follow(
     while True:
         try:
             details = run.details()
+            if details.status != status and not details.has_ended:
+                status = details.status
+                on_status(status)
             address = main_log(details.logs)
             if address:
                 piece = run.read_log(address, offset)
@@ -55,10 +58,8 @@ def follow(
                 raise
             sleep(_POLL_SECONDS)
             continue
-        if details.status != status:
-            status = details.status
-            on_status(status)
         if details.has_ended:
+            on_status(details.status)
             return details
         sleep(_POLL_SECONDS)
 

@@ -32,7 +32,7 @@ def set_secrets(workspace: Any, values: Mapping[str, str]) -> None:
 def list_secrets(workspace: Any) -> list[str]:
     """Return the names of the secrets in the workspace's vault, sorted."""
     with explained(f"list the secrets in the vault of {workspace.name}"):
-        return sorted(workspace.get_default_keyvault().list_secrets())
+        return sorted(found["name"] for found in workspace.get_default_keyvault().list_secrets())
 
 
 def delete_secret(workspace: Any, name: str) -> None:

@@ -149,7 +149,7 @@ def raise_unless_completed(details: RunDetails) -> None:
     """
     if details.status == FAILED:
         raise RunFailedError(
-            f"The run {details.id} failed: {details.error or 'the service gave no reason.'} "
+            f"The run {details.id} failed: {details.error or 'the service gave no reason.'}\n"
             f"Read its log with: submitter runs logs {details.id}"
         )
     if details.status == CANCELED:

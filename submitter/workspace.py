@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from submitter.errors import SignInError, WorkspaceError
+from submitter.errors import NotFoundError, ServiceError, SignInError, WorkspaceError
 from submitter.service_errors import explained
 
 _PRINCIPAL_VARIABLES = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
@@ -63,7 +64,7 @@ def open_workspace(
         person_is_there = sys.stdin.isatty() and sys.stderr.isatty() and not environ.get("CI")
     if address.name:
         authentication = _sign_in(environ, person_is_there=person_is_there)
-        with explained(f"open the workspace {address.name} in {address.resource_group}"):
+        with _opening(f"{address.name} in {address.resource_group}"):
             return Workspace.get(
                 address.name,
                 auth=authentication,
@@ -72,8 +73,22 @@ def open_workspace(
             )
     config = _find_config(address.config or Path.cwd())
     authentication = _sign_in(environ, person_is_there=person_is_there)
-    with explained(f"open the workspace that {config} names"):
+    with _opening(f"that {config} names"):
         return Workspace.from_config(str(config), auth=authentication)
+
+
+@contextmanager
+def _opening(which: str) -> Iterator[None]:
+    try:
+        with explained(f"open the workspace {which}"):
+            yield
+    except (NotFoundError, ServiceError) as error:
+        if isinstance(error, NotFoundError) or "not found" in str(error):
+            raise WorkspaceError(
+                f"{error} Check subscription, resource group and name; or this identity has no "
+                "role on it."
+            ) from error
+        raise
 
 
 def _find_config(start: Path) -> Path:

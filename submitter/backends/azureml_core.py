@@ -49,7 +49,7 @@ class AzureMLCore:
 
         job = plan.job
         refuse_what_v1_cannot_carry(job)
-        registered = self._registered(plan.environment)
+        registered = self._registered(plan)
         self._require_compute(job)
         with (
             tempfile.TemporaryDirectory(prefix="submitter-snapshot-") as folder,
@@ -122,13 +122,16 @@ class AzureMLCore:
             natives = Environment.list(self._workspace)
         return [_read_back(natives[name]) for name in sorted(natives)]
 
-    def _registered(
-        self, wanted: EnvironmentReference | EnvironmentDefinition
-    ) -> RegisteredEnvironment:
+    def _registered(self, plan: Plan) -> RegisteredEnvironment:
         """Reuse the environment whose content is the wanted one; else register it."""
-        if isinstance(wanted, EnvironmentReference):
-            return self.environment(wanted)
         from azureml.core import Environment
+
+        wanted = plan.environment
+        if isinstance(wanted, EnvironmentReference):
+            try:
+                return self.environment(wanted)
+            except NotFoundError as error:
+                raise NotFoundError(f"{plan.job.where('environment')}: {error}") from None
 
         try:
             with explained(f"get the environment {wanted.name} from {self._workspace.name}"):
@@ -329,7 +332,8 @@ def _to_native(definition: EnvironmentDefinition) -> Any:
         native = Environment.from_dockerfile(
             definition.name, definition.dockerfile, conda_specification=conda
         )
-    native.environment_variables = dict(definition.variables)  # the SDK's default is an example
+    native.environment_variables.clear()  # the SDK begins with an example
+    native.environment_variables.update(definition.variables)
     return native
 
 

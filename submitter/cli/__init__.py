@@ -1,5 +1,6 @@
 """The command line: one file a verb."""
 
+import logging
 import os
 import sys
 from typing import Annotated
@@ -41,6 +42,8 @@ def options(
         raise typer.Exit
     if debug:
         os.environ["SUBMITTER_DEBUG"] = "1"
+    else:  # what the SDK complains of is explained by our own errors
+        logging.getLogger("azureml").setLevel(logging.CRITICAL)
 
 
 def main() -> None:
