@@ -30,13 +30,15 @@ class Relay:
         self._thread = threading.Thread(target=self._copy, daemon=True, name="remote-entry-relay")
         self._thread.start()
 
-    def finish(self) -> None:
-        """Wait for the rest of the output, once the command has ended.
+    def command_ended(self) -> None:
+        """Take silence for the end from now on.
 
-        A process that the command left behind may keep the pipe open for ever: silence is then
-        taken for the end.
+        A process that the command left behind may keep the pipe open for ever.
         """
         os.close(self._end)
+
+    def join(self) -> None:
+        """Wait until the rest of the output is written."""
         self._thread.join()
 
     def _copy(self) -> None:

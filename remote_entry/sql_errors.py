@@ -120,7 +120,8 @@ def explain_sql(error: Exception, *, what: str, masker: Masker) -> SqlError:
         An error with the server's own words, secrets masked.
     """
     state, text = _state_and_text(error)
-    number = _native_number(text)
+    # In a connection failure (class 08) the number is the operating system's.
+    number = None if state.startswith("08") else _native_number(text)
     condition = _condition(state, text, number)
     said = _DRIVER_PREFIXES.sub("", masker.mask_text(text))[:LONGEST_QUOTE]
     failed = f"{what}: {condition.summary}" if condition.summary else what

@@ -64,7 +64,9 @@ def run_command(
             return_code = process.wait()
             forwarder.detach()
             for relay in relays:
-                relay.finish()
+                relay.command_ended()
+            for relay in relays:
+                relay.join()
     finally:
         os.close(descriptor)
     return return_code if return_code >= 0 else SIGNAL_EXIT_BASE - return_code

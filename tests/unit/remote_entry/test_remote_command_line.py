@@ -1,0 +1,108 @@
+"""``python -m remote_entry run``: one message and one exit code for each mistake."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from remote_entry.__main__ import INTERNAL_ERROR, main
+from remote_entry.supervise import PACKAGE_PARENT
+
+
+def command_line(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run the program with no more variables than it needs."""
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE_PARENT)} | variables
+    return subprocess.run(
+        [sys.executable, "-m", "remote_entry", *arguments],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_command_without_secrets_just_runs() -> None:
+    """Nothing is configured, nothing is asked, nothing is printed."""
+    result = command_line("run", "--", "sh", "-c", "echo hello; exit 3")
+    assert (result.returncode, result.stdout, result.stderr) == (3, "hello\n", "")
+
+
+def test_options_of_the_command_are_its_own() -> None:
+    """Everything after -- belongs to the command, --help included."""
+    assert command_line("run", "--", "echo", "--help", "--", "x").stdout == "--help -- x\n"
+
+
+def test_missing_command_is_wrong_usage() -> None:
+    """Argparse's exit code, and an example."""
+    result = command_line("run", "--")
+    assert result.returncode == 2
+    assert "run -- python train.py" in result.stderr
+
+
+def test_unknown_program_ends_as_in_a_shell() -> None:
+    """127, and where it was looked for."""
+    result = command_line("run", "--", "no-such-program")
+    assert result.returncode == 127
+    assert "Command not found: no-such-program; looked in PATH=" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_program_that_is_not_executable_ends_as_in_a_shell(tmp_path: Path) -> None:
+    """126, and how to make it executable."""
+    script = tmp_path / "train.py"
+    script.write_text("print(1)")
+    script.chmod(stat.S_IRUSR)
+    result = command_line("run", "--", str(script))
+    assert result.returncode == 126
+    assert f"chmod +x {script}" in result.stderr
+
+
+def test_settings_are_checked_before_the_command_starts() -> None:
+    """Exit code 3, every problem listed, no traceback."""
+    result = command_line("run", "--", "echo", "started", AZURE_SECRET_1="under_score")
+    assert result.returncode == 3
+    assert result.stdout == ""
+    assert "AZURE_SECRET_1 is not a secret's name" in result.stderr
+    assert "AZURE_TENANT_ID is not set" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_workspace_secret_outside_a_run_is_an_identity_error() -> None:
+    """Exit code 4."""
+    result = command_line("run", "--", "true", API_KEY_FROM_WORKSPACE="api-key")
+    assert result.returncode == 4
+    assert "AZUREML_RUN_ID is not set" in result.stderr
+
+
+def test_traceback_is_shown_on_demand_only() -> None:
+    """And it holds no credential even then."""
+    variables = {"AZURE_SECRET_1": "a_b", "AZURE_CLIENT_SECRET": "canary-value"}
+    result = command_line("run", "--", "true", REMOTE_ENTRY_DEBUG="1", **variables)
+    assert result.returncode == 3
+    assert "Traceback" in result.stderr
+    assert "canary-value" not in result.stderr
+
+
+def test_client_secret_is_masked_in_the_commands_output() -> None:
+    """Also if no secret is read with it."""
+    result = command_line(
+        "run", "--", "echo", "canary-value", AZURE_CLIENT_SECRET=" canary-value\n"
+    )
+    assert result.stdout == "***\n"
+
+
+def test_mistake_of_this_package_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An unexpected exception shows its class; its text may hold anything."""
+
+    def broken(*_: object) -> None:
+        raise LookupError("canary")
+
+    monkeypatch.setattr("remote_entry.__main__.resolve", broken)
+    assert main(["run", "--", "true"]) == INTERNAL_ERROR
+    assert capfd.readouterr().err.startswith("remote_entry: error: Unexpected LookupError\n")

@@ -1,0 +1,234 @@
+"""Settings and secrets become connections; failures become one message each."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from remote_entry.errors import SettingsError, SqlError
+from remote_entry.masking import Masker
+from remote_entry.reachability import check_reachable
+from remote_entry.references import SecretReference
+from remote_entry.secret import Secret
+from remote_entry.settings import SqlSettings
+from remote_entry.sql_errors import explain_sql
+from remote_entry.sqlserver import (
+    RETRY_DELAYS,
+    Connector,
+    build_connection_string,
+    describe_server,
+    open_engine,
+)
+
+SQL = SqlSettings(
+    server="flights.database.windows.net",
+    port=1433,
+    database="flights",
+    user_name_label="1",
+    password_label="2",
+)
+VALUES = {"1": "trainer", "2": "can;ary}"}
+
+
+def build(settings: SqlSettings, values: dict[str, str]) -> str:
+    """Build a connection string on a machine with driver 18."""
+    return build_connection_string(
+        settings, values, application_name="remote_entry/1 run-7", find_driver=lambda: "Driver 18"
+    )
+
+
+def driver_error(state: str, message: str) -> Exception:
+    """Return an exception with pyodbc's two arguments."""
+    return FakeDriver.Error(state, message)
+
+
+def login_error(number: int, text: str = "Refused") -> Exception:
+    """Return what pyodbc raises for an error number of the server."""
+    prefix = "[42000] [Microsoft][ODBC Driver 18 for SQL Server][SQL Server]"
+    return driver_error("42000", f"{prefix}{text} ({number}) (SQLDriverConnect)")
+
+
+class FakeDriver:
+    """Plays the module pyodbc: answers with the given outcomes, one a call."""
+
+    class Error(Exception):
+        """Plays pyodbc.Error."""
+
+    def __init__(self, *outcomes: Any) -> None:
+        self.outcomes: Iterator[Any] = iter(outcomes)
+        self.attempts: list[tuple[str, int]] = []
+
+    def connect(self, text: str, timeout: int) -> Any:
+        """Play pyodbc.connect."""
+        self.attempts.append((text, timeout))
+        outcome = next(self.outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+def connector(
+    monkeypatch: pytest.MonkeyPatch, *outcomes: Any
+) -> tuple[Connector, FakeDriver, list[float]]:
+    """Return a connector on a fake driver, and where its sleeps are noted."""
+    driver = FakeDriver(*outcomes)
+    module: Any = ModuleType("pyodbc")
+    module.Error = FakeDriver.Error
+    module.connect = driver.connect
+    monkeypatch.setitem(sys.modules, "pyodbc", module)
+    slept: list[float] = []
+    connect = Connector(
+        "PWD={canary}", server="s (SQL_SERVER)", masker=Masker(["canary"]), sleep=slept.append
+    )
+    return connect, driver, slept
+
+
+def test_connection_string_is_encrypted_checked_and_quoted() -> None:
+    """Certificates are checked, and a password cannot end its attribute."""
+    assert build(SQL, VALUES) == (
+        "Driver={Driver 18};Server={tcp:flights.database.windows.net,1433};UID={trainer};"
+        "PWD={can;ary}}};Encrypt={yes};TrustServerCertificate={no};"
+        "APP={remote_entry/1 run-7};Database={flights}"
+    )
+
+
+def test_connection_string_secret_wins_and_is_completed() -> None:
+    """What the secret says stays; driver, encryption and application name are filled in."""
+    settings = SqlSettings(server="other", connection_string_label="SQL_CONNECTION_STRING")
+    secret = "Server=tcp:flights,1433;Uid=trainer;Pwd={canary}"
+    assert build(settings, {"SQL_CONNECTION_STRING": secret}) == (
+        "Driver={Driver 18};APP={remote_entry/1 run-7};Encrypt={yes};" + secret
+    )
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["mssql+pyodbc://trainer:canary@flights/db?driver=x", "Data Source=a;Initial Catalog=b"],
+)
+def test_connection_string_of_another_kind_is_refused_unquoted(secret: str) -> None:
+    """A URL or an ADO.NET string is told apart, and not repeated."""
+    settings = SqlSettings(connection_string_label="SQL_CONNECTION_STRING")
+    with pytest.raises(SettingsError, match="not an ODBC connection string") as caught:
+        build(settings, {"SQL_CONNECTION_STRING": secret})
+    assert "canary" not in str(caught.value)
+
+
+def test_everything_missing_for_a_login_is_named() -> None:
+    """Server, user and password are reported together."""
+    with pytest.raises(SettingsError) as caught:
+        build(SqlSettings(), {})
+    for variable in ("SQL_SERVER", "AZURE_SECRET_SQL_USERNAME", "AZURE_SECRET_SQL_PASSWORD"):
+        assert variable in str(caught.value)
+
+
+def test_wrong_password_gets_one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second attempt would bring the login closer to being locked."""
+    connect, driver, slept = connector(monkeypatch, login_error(18456, "Login failed."))
+    with pytest.raises(SqlError) as caught:
+        connect()
+    assert (caught.value.kind, caught.value.number) == ("sql.login-failed", 18456)
+    assert caught.value.exit_code == 6
+    assert len(driver.attempts) == 1
+    assert slept == []
+
+
+def test_transient_condition_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paused database wakes up; Microsoft advises 5 s before the first retry."""
+    connect, driver, slept = connector(
+        monkeypatch, login_error(40613), login_error(40197), "connection"
+    )
+    assert connect() == "connection"
+    assert slept == [5.0, 10.0]
+    assert len(driver.attempts) == 3
+
+
+def test_transient_condition_that_stays_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries are bounded."""
+    outcomes = [login_error(40501) for _ in range(len(RETRY_DELAYS) + 1)]
+    connect, driver, slept = connector(monkeypatch, *outcomes)
+    with pytest.raises(SqlError) as caught:
+        connect()
+    assert caught.value.transient
+    assert slept == list(RETRY_DELAYS)
+    assert len(driver.attempts) == len(outcomes)
+
+
+def test_login_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that accepts and never answers does not hang the run."""
+    connect, driver, _ = connector(monkeypatch, "connection")
+    connect()
+    assert driver.attempts == [("PWD={canary}", 30)]
+
+
+def test_connector_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its repr nor an error that quotes the secret gives it away."""
+    connect, _, _ = connector(monkeypatch, login_error(18456, "Login failed for user 'canary'."))
+    assert "canary" not in repr(connect)
+    with pytest.raises(SqlError) as caught:
+        connect()
+    assert "canary" not in str(caught.value)
+    assert "Login failed for user '***'." in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("state", "message", "kind", "number"),
+    [
+        ("42000", "Cannot open database. (4060) (SQLDriverConnect)", "sql.database-refused", 4060),
+        ("42000", "Not allowed. (40615) (SQLDriverConnect)", "sql.firewall", 40615),
+        ("28000", "Login failed. (18456) (SQLDriverConnect)", "sql.login-failed", 18456),
+        ("HYT00", "Login timeout expired (0) (SQLDriverConnect)", "sql.unreachable", None),
+        (
+            "08001",
+            "SSL Provider: [certificate verify failed] (-1) (SQLDriverConnect)",
+            "sql.tls",
+            None,
+        ),
+        ("01000", "Can't open lib '/x.so' : file not found (0) (SQL…)", "sql.driver-missing", None),
+        ("08S01", "Communication link failure (104) (SQLExecDirectW)", "sql.connection-lost", None),
+        ("42S02", "Invalid object name 'x'. (208) (SQLExecDirectW)", "sql.failed", 208),
+    ],
+)
+def test_conditions_are_told_apart(state: str, message: str, kind: str, number: int | None) -> None:
+    """The server's number decides; without one the driver's words do."""
+    error = explain_sql(driver_error(state, message), what="No connection", masker=Masker(()))
+    assert (error.kind, error.number) == (kind, number)
+    assert error.hint
+    assert message.split(" (", maxsplit=1)[0][:20] in str(error)
+
+
+def test_engine_is_not_opened_towards_a_closed_port() -> None:
+    """A refused port is told at once, not after the driver's login timeout."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        settings = SqlSettings("127.0.0.1", reserved.getsockname()[1], "", "1", "2")
+        secrets = [Secret(SecretReference(label, "n"), value) for label, value in VALUES.items()]
+        with pytest.raises(SqlError) as caught:
+            open_engine(settings, secrets, application_name="test")
+    assert caught.value.kind == "sql.refused"
+
+
+def test_name_that_does_not_resolve_is_told_apart() -> None:
+    """.invalid never resolves (RFC 2606)."""
+    with pytest.raises(SqlError) as caught:
+        check_reachable("flights.invalid", None)
+    assert caught.value.kind == "sql.dns"
+
+
+def test_open_port_and_named_instance_pass() -> None:
+    """The check asks nothing more than whether somebody is there."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        check_reachable("127.0.0.1", server.getsockname()[1])
+    check_reachable(r"host.invalid\SQLEXPRESS", None)
+
+
+def test_description_of_the_server_names_its_variables() -> None:
+    """A message leads back to the job file."""
+    assert describe_server(SQL) == (
+        "flights.database.windows.net,1433 (SQL_SERVER, database flights)"
+    )
+    whole = SqlSettings(connection_string_label="SQL_CONNECTION_STRING")
+    assert describe_server(whole) == "of AZURE_SECRET_SQL_CONNECTION_STRING"
