@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from remote_entry.errors import RemoteEntryError
 from remote_entry.flush import leave_flush_to_command
+from remote_entry.handover import read_bundle
 from remote_entry.masking import Masker
 from remote_entry.resolve import Resolved, resolve
 from remote_entry.settings import CREDENTIAL_VARIABLES, Settings
@@ -65,8 +66,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Resolve the secrets, then run the command."""
-    from remote_entry.supervise import run_command
+    from remote_entry.supervise import become_command, run_command
 
+    if read_bundle(environ) is not None:
+        become_command(command)
     settings = Settings.from_environ(environ)
     for warning in settings.warnings:
         _say(f"warning: {warning}")

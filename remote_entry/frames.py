@@ -10,6 +10,7 @@ always. Here the type depends on the column alone:
     float, real                   float64 (NULL is NaN)
     decimal, numeric, money       object of decimal.Decimal, exact (NULL is None)
     datetime2, datetime…          datetime64[us], years 1 to 9999 (NULL is NaT)
+    datetimeoffset                object of datetime with its zone (NULL is None)
     char, nvarchar…               pandas' natural text type
     date, time, varbinary…        object of Python's own type (NULL is None)
 """
@@ -84,7 +85,15 @@ def _to_series(values: Sequence[Any], *, python_type: Any, nullable: bool) -> An
         python_type: What the driver says it hands out for the column (PEP 249, ``type_code``).
         nullable: Whether the driver says that NULL may appear (PEP 249, ``null_ok``).
     """
+    if python_type is str and isinstance(_first(values), dt.datetime):
+        # pyodbc calls a datetimeoffset text; SQLAlchemy's converter makes datetimes of it.
+        python_type = object
     return pd.Series(list(values), dtype=_column_type(python_type, nullable=nullable))
+
+
+def _first(values: Sequence[Any]) -> Any:
+    """Return the first value that is not NULL, or None."""
+    return next((value for value in values if value is not None), None)
 
 
 def _column_type(python_type: Any, *, nullable: bool) -> Any:

@@ -5,7 +5,6 @@ the descriptor is a sealed memory file, which every process that inherits it rea
 likes; elsewhere it is a pipe, which the first process reads once.
 """
 
-import fcntl
 import json
 import os
 import stat
@@ -122,6 +121,8 @@ def _decode_secret(entry: Mapping[str, Any]) -> Secret:
 
 def _write_memory_file(content: bytes) -> int:
     """Return a memory file that nobody can change any more."""
+    import fcntl  # not on Windows, where the laptop's side imports this package too
+
     descriptor = os.memfd_create("remote_entry-secrets", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     _write_all(descriptor, content)
     seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from remote_entry.errors import NOT_EXECUTABLE, NOT_FOUND, CommandError
 from remote_entry.handover import DESCRIPTOR_VARIABLE, Bundle, write_bundle
@@ -70,6 +70,24 @@ def run_command(
     finally:
         os.close(descriptor)
     return return_code if return_code >= 0 else SIGNAL_EXIT_BASE - return_code
+
+
+def become_command(command: Sequence[str]) -> NoReturn:
+    """Replace this process by a command, under the supervisor that is already at work.
+
+    The environment is clean, the output is masked and signals arrive already; the descriptor with
+    the secrets stays open.
+
+    Args:
+        command: Program and arguments.
+
+    Raises:
+        CommandError: The command could not be started.
+    """
+    try:
+        os.execvp(command[0], list(command))  # noqa: S606 (no shell is wanted)
+    except OSError as error:
+        raise _cannot_start(command[0], error) from None
 
 
 def clean_environment(environ: Mapping[str, str], descriptor: int) -> dict[str, str]:

@@ -49,6 +49,15 @@ def test_empty_text_column_has_the_type_of_a_full_one() -> None:
     assert empty.dtype == _to_series(["a", None], python_type=str, nullable=True).dtype
 
 
+def test_times_with_a_zone_keep_it() -> None:
+    """Pyodbc calls the column text, SQLAlchemy makes datetimes of it."""
+    moment = dt.datetime.fromisoformat("2013-01-01T05:15:00.123456-05:00")
+    series = _to_series([None, moment], python_type=str, nullable=True)
+    assert series.dtype == object
+    assert series[1] == moment
+    assert series[1].utcoffset() == dt.timedelta(hours=-5)
+
+
 def test_values_are_exact() -> None:
     """Neither large integers beside NULL nor decimals go through a float."""
     integers = _to_series([2**62 + 1, None], python_type=int, nullable=True)

@@ -276,6 +276,15 @@ def test_environment_keeps_what_the_user_set() -> None:
     }
 
 
+def test_supervisor_inside_a_supervisor_steps_aside() -> None:
+    """A job's command may say `remote_entry run` itself: the secrets are there already."""
+    code = "from remote_entry import get_secret; print(get_secret(2).value)"
+    module = (sys.executable, "-m", "remote_entry", "run", "--")
+    result = run(*module, *python(code), environ={"AZURE_SECRET_2": "sql-password"})
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"***\n", b"")
+    assert run(*module, "no-such-program").returncode == 127
+
+
 def test_empty_bundle_is_handed_over_too() -> None:
     """A command without secrets runs, and the library does not look further."""
     assert Bundle().secrets == ()
