@@ -1,0 +1,406 @@
+"""System procedures: how statements are prepared, and what drivers ask the catalogue.
+
+Source: MS-TDS 2.2.6.6 (RPC request), "System stored procedures (Transact-SQL)".
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import sqlglot
+from sqlglot.tokens import TokenType
+
+from submitter.emulator.sqlserver.catalog import Table
+from submitter.emulator.sqlserver.errors import SqlError, not_played, unknown_procedure
+from submitter.emulator.sqlserver.interpreter import Interpreter, Variables
+from submitter.emulator.sqlserver.outcomes import Outcome, ResultSet
+from submitter.emulator.sqlserver.system_views import TYPE_IDS, byte_length, columns_of, digits
+from submitter.emulator.sqlserver.types import (
+    BINARY,
+    CHARACTER,
+    INT,
+    SqlType,
+    nvarchar,
+    parse_type,
+)
+from submitter.emulator.sqlserver.values import Parameter, read_parameter
+from submitter.emulator.sqlserver.wire import Reader
+
+_BY_NUMBER = {
+    1: "sp_cursor", 2: "sp_cursoropen", 3: "sp_cursorprepare", 4: "sp_cursorexecute",
+    5: "sp_cursorprepexec", 6: "sp_cursorunprepare", 7: "sp_cursorfetch", 8: "sp_cursoroption",
+    9: "sp_cursorclose", 10: "sp_executesql", 11: "sp_prepare", 12: "sp_execute",
+    13: "sp_prepexec", 14: "sp_prepexecrpc", 15: "sp_unprepare",
+}  # fmt: skip
+_NAMED_BY_NUMBER = 0xFFFF
+_CALL_SEPARATORS = frozenset({0x80, 0xFF, 0xFE})
+_DECLARATION = re.compile(r"@(\w+)\s+(?:as\s+)?([^,(@]+(?:\([^)]*\))?)", re.I)
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One procedure call."""
+
+    name: str
+    parameters: Sequence[Parameter]
+
+    def value(self, index: int, name: str = "") -> Any:
+        """Return a parameter by its name, else by its place; None if it is missing."""
+        for parameter in self.parameters:
+            if name and parameter.name.lower() == name:
+                return parameter.value
+        if index < len(self.parameters) and not self.parameters[index].name:
+            return self.parameters[index].value
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What a call of sp_executesql and its family comes to.
+
+    Attributes:
+        text: The batch to run, None for none.
+        parameters: Its parameters: name to type and value.
+        outputs: Output parameters to return: place, name, value.
+        complete: Whether nothing else is to be done.
+    """
+
+    text: str | None = None
+    parameters: Mapping[str, tuple[SqlType, Any]] = dataclasses.field(
+        default_factory=dict, repr=False
+    )
+    outputs: list[tuple[int, str, int]] = dataclasses.field(default_factory=list)
+    complete: bool = False
+
+
+class PreparedStatements:
+    """The statements that a session has prepared, by handle."""
+
+    def __init__(self) -> None:
+        self._statements: dict[int, tuple[str, str]] = {}
+        self._next = 1
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._statements.clear()
+
+    def resolve(self, call: Call) -> Prepared:
+        """Return what is to run.
+
+        Raises:
+            SqlError: 8179 for an unknown handle.
+        """
+        values = [parameter.value for parameter in call.parameters]
+        name = call.name
+        if name == "sp_executesql":
+            declarations = values[1] if len(values) > 1 else ""
+            return Prepared(values[0], _bound(declarations, call.parameters[2:]))
+        if name in {"sp_prepexec", "sp_prepare"}:
+            handle = self._keep(values[1] or "", values[2])
+            outputs = [(0, call.parameters[0].name, handle)]
+            if name == "sp_prepare":
+                return Prepared(outputs=outputs, complete=True)
+            return Prepared(values[2], _bound(values[1], call.parameters[3:]), outputs)
+        if name == "sp_execute":
+            if values[0] not in self._statements:
+                raise SqlError(8179, f"Could not find prepared statement with handle {values[0]}.")
+            declarations, text = self._statements[values[0]]
+            return Prepared(text, _bound(declarations, call.parameters[1:]))
+        if name == "sp_unprepare":
+            self._statements.pop(values[0], None)
+            return Prepared(complete=True)
+        return Prepared()
+
+    def _keep(self, declarations: str, text: str) -> int:
+        handle = self._next
+        self._next += 1
+        self._statements[handle] = (declarations, text)
+        return handle
+
+
+def read_call(reader: Reader) -> Call:
+    """Read one call of an RPC message, which may hold several."""
+    length = reader.unsigned(2)
+    if length == _NAMED_BY_NUMBER:
+        name = _BY_NUMBER.get(reader.unsigned(2), "?")
+    else:
+        name = reader.text(length)
+    reader.unsigned(2)  # option flags
+    parameters = []
+    while not reader.at_end and reader.peek() not in _CALL_SEPARATORS:
+        parameters.append(read_parameter(reader))
+    if not reader.at_end:
+        reader.unsigned(1)
+    return Call(_plain_name(name), parameters)
+
+
+def parse_execute(text: str, variables: Variables) -> Call:
+    """Read EXEC name argument, @name = argument; arguments are literals or variables."""
+    tokens = list(sqlglot.tokenize(text, read="tsql"))[1:]
+    name = ""
+    while tokens and (tokens[0].token_type in {TokenType.DOT} or not name or name.endswith(".")):
+        name += tokens.pop(0).text
+    parameters: list[Parameter] = []
+    argument_name = ""
+    negative = False
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        following = tokens[position + 1 : position + 3]
+        if (
+            token.token_type == TokenType.PARAMETER
+            and len(following) > 1
+            and (following[1].token_type == TokenType.EQ)
+        ):
+            argument_name = f"@{following[0].text}"
+            position += 3
+            continue
+        if token.token_type == TokenType.DASH:
+            negative = True
+        elif token.token_type == TokenType.PARAMETER and following:
+            variable = variables.get(following[0].text.lower())
+            if variable is None:
+                raise SqlError(137, f'Must declare the scalar variable "@{following[0].text}".')
+            parameters.append(Parameter(argument_name, False, variable.type, variable.value))  # noqa: FBT003 - no output
+            position += 1
+        elif token.token_type == TokenType.NUMBER:
+            number = int(token.text) * (-1 if negative else 1)
+            parameters.append(Parameter(argument_name, False, INT, number))  # noqa: FBT003 - as above
+            negative = False
+        elif token.token_type == TokenType.NULL:
+            parameters.append(Parameter(argument_name, False, INT, None))  # noqa: FBT003 - as above
+        elif token.token_type != TokenType.COMMA:
+            parameters.append(Parameter(argument_name, False, nvarchar(4000), token.text))  # noqa: FBT003 - as above
+        if token.token_type == TokenType.COMMA:
+            argument_name = ""
+        position += 1
+    return Call(_plain_name(name), parameters)
+
+
+def play(call: Call, interpreter: Interpreter) -> Iterator[Outcome]:
+    """Run a procedure that answers from the catalogue.
+
+    Raises:
+        SqlError: 2812 for an unknown one, 40000 for cursors.
+    """
+    if call.name.startswith("sp_cursor"):
+        raise not_played("server-side cursors")
+    procedure = _PROCEDURES.get(call.name)
+    if procedure is None:
+        raise unknown_procedure(call.name)
+    table = procedure(call, interpreter)
+    if table is not None:
+        yield ResultSet(columns_of(table), iter(table.to_batches()))
+
+
+def _plain_name(name: str) -> str:
+    return name.replace("[", "").replace("]", "").split(".")[-1].split(";")[0].lower()
+
+
+def _bound(
+    declarations: str | None, parameters: Sequence[Parameter]
+) -> dict[str, tuple[SqlType, Any]]:
+    """Give each parameter the type that its declaration says."""
+    declared = [
+        (match[1], parse_type(match[2])) for match in _DECLARATION.finditer(declarations or "")
+    ]
+    by_name = {name.lower(): sql_type for name, sql_type in declared}
+    bound = {}
+    for index, parameter in enumerate(parameters):
+        if parameter.is_output:
+            raise not_played("output parameters of a statement")
+        name = parameter.name.lstrip("@") or (declared[index][0] if index < len(declared) else "")
+        bound[name] = (by_name.get(name.lower(), parameter.type), parameter.value)
+    for name, _ in declared:
+        if name.lower() not in {known.lower() for known in bound}:
+            raise SqlError(8178, f"The parameterized query expects the parameter '@{name}'.")
+    return bound
+
+
+# The procedures that read the catalogue.
+
+# Type name, ODBC's number, digits, literal prefix, literal suffix, largest scale.
+_DATA_TYPES: tuple[tuple[str, int, int, str | None, str | None, int | None], ...] = (
+    ("datetimeoffset", -155, 34, "'", "'", 7),
+    ("time", -154, 16, "'", "'", 7),
+    ("uniqueidentifier", -11, 36, "'", "'", None),
+    ("nvarchar", -9, 4000, "N'", "'", None),
+    ("nchar", -8, 4000, "N'", "'", None),
+    ("bit", -7, 1, None, None, 0),
+    ("tinyint", -6, 3, None, None, 0),
+    ("bigint", -5, 19, None, None, 0),
+    ("varbinary", -3, 8000, "0x", None, None),
+    ("binary", -2, 8000, "0x", None, None),
+    ("char", 1, 8000, "'", "'", None),
+    ("numeric", 2, 38, None, None, 38),
+    ("decimal", 3, 38, None, None, 38),
+    ("money", 3, 19, "$", None, 4),
+    ("smallmoney", 3, 10, "$", None, 4),
+    ("int", 4, 10, None, None, 0),
+    ("smallint", 5, 5, None, None, 0),
+    ("float", 6, 53, None, None, None),
+    ("real", 7, 24, None, None, None),
+    ("varchar", 12, 8000, "'", "'", None),
+    ("date", 91, 10, "'", "'", 0),
+    ("datetime2", 93, 27, "'", "'", 7),
+    ("datetime", 93, 23, "'", "'", 3),
+    ("smalldatetime", 93, 16, "'", "'", 0),
+)
+_ODBC_NUMBER = {name: number for name, number, *_ in _DATA_TYPES}
+
+_TEXT, _INT, _SMALL = pa.string(), pa.int32(), pa.int16()
+
+
+def _rows(fields: Sequence[tuple[str, pa.DataType]], rows: Sequence[Sequence[Any]]) -> pa.Table:
+    arrays = [pa.array([row[i] for row in rows], kind) for i, (_, kind) in enumerate(fields)]
+    return pa.Table.from_arrays(arrays, names=[name for name, _ in fields])
+
+
+def _data_type_info(call: Call, _: Interpreter) -> pa.Table:
+    wanted = call.value(0, "@data_type") or 0
+    fields = (
+        ("TYPE_NAME", _TEXT), ("DATA_TYPE", _SMALL), ("PRECISION", _INT),
+        ("LITERAL_PREFIX", _TEXT), ("LITERAL_SUFFIX", _TEXT), ("CREATE_PARAMS", _TEXT),
+        ("NULLABLE", _SMALL), ("CASE_SENSITIVE", _SMALL), ("SEARCHABLE", _SMALL),
+        ("UNSIGNED_ATTRIBUTE", _SMALL), ("MONEY", _SMALL), ("AUTO_INCREMENT", _SMALL),
+        ("LOCAL_TYPE_NAME", _TEXT), ("MINIMUM_SCALE", _SMALL), ("MAXIMUM_SCALE", _SMALL),
+        ("SQL_DATA_TYPE", _SMALL), ("SQL_DATETIME_SUB", _SMALL), ("NUM_PREC_RADIX", _INT),
+        ("INTERVAL_PRECISION", _SMALL), ("USERTYPE", _SMALL),
+    )  # fmt: skip
+    rows = [
+        (name, number, size, prefix, suffix, None, 1, 0, 3, 0, int("money" in name), 0, name,
+         0 if scale is not None else None, scale, number, None, 10, None, 0)
+        for name, number, size, prefix, suffix, scale in _DATA_TYPES
+        if wanted in (0, number)
+    ]  # fmt: skip
+    return _rows(fields, rows)
+
+
+def _tables(call: Call, interpreter: Interpreter) -> pa.Table:
+    fields = (
+        ("TABLE_QUALIFIER", _TEXT), ("TABLE_OWNER", _TEXT), ("TABLE_NAME", _TEXT),
+        ("TABLE_TYPE", _TEXT), ("REMARKS", _TEXT),
+    )  # fmt: skip
+    wanted = call.value(3, "@table_type")
+    rows = []
+    for table in _matching(call, interpreter):
+        kind = "TABLE" if table.definition is None else "VIEW"
+        if not wanted or f"'{kind}'" in wanted.upper() or wanted.upper() == kind:
+            rows.append((table.database, table.schema, table.name, kind, None))
+    return _rows(fields, sorted(rows, key=lambda row: (row[3], row[1], row[2])))
+
+
+def _columns(call: Call, interpreter: Interpreter) -> pa.Table:
+    fields = (
+        ("TABLE_QUALIFIER", _TEXT), ("TABLE_OWNER", _TEXT), ("TABLE_NAME", _TEXT),
+        ("COLUMN_NAME", _TEXT), ("DATA_TYPE", _SMALL), ("TYPE_NAME", _TEXT), ("PRECISION", _INT),
+        ("LENGTH", _INT), ("SCALE", _SMALL), ("RADIX", _SMALL), ("NULLABLE", _SMALL),
+        ("REMARKS", _TEXT), ("COLUMN_DEF", _TEXT), ("SQL_DATA_TYPE", _SMALL),
+        ("SQL_DATETIME_SUB", _SMALL), ("CHAR_OCTET_LENGTH", _INT), ("ORDINAL_POSITION", _INT),
+        ("IS_NULLABLE", _TEXT), ("SS_DATA_TYPE", pa.uint8()),
+    )  # fmt: skip
+    pattern = _like(call.value(3, "@column_name"))
+    rows = []
+    for table in _matching(call, interpreter):
+        for ordinal, column in enumerate(table.columns, start=1):
+            if not pattern.fullmatch(column.name):
+                continue
+            kind = column.type
+            number = _ODBC_NUMBER[kind.name]
+            size = kind.length if kind.name in CHARACTER | BINARY else digits(kind)
+            octets = byte_length(kind)
+            name = f"{kind.name} identity" if column.identity else kind.name
+            is_text = kind.name in CHARACTER | BINARY
+            rows.append(
+                (table.database, table.schema, table.name, column.name, number, name,
+                 max(size, 0), max(octets, 0), None if is_text else kind.scale,
+                 None if is_text else 10, int(column.nullable), None,
+                 table.defaults.get(column.name.lower()), number, None,
+                 max(octets, 0) if is_text else None, ordinal,
+                 "YES" if column.nullable else "NO", 0)
+            )  # fmt: skip
+    return _rows(fields, rows)
+
+
+def _primary_keys(call: Call, interpreter: Interpreter) -> pa.Table:
+    fields = (
+        ("TABLE_QUALIFIER", _TEXT), ("TABLE_OWNER", _TEXT), ("TABLE_NAME", _TEXT),
+        ("COLUMN_NAME", _TEXT), ("KEY_SEQ", _SMALL), ("PK_NAME", _TEXT),
+    )  # fmt: skip
+    rows = [
+        (table.database, table.schema, table.name, name, ordinal, key.name)
+        for table in _matching(call, interpreter)
+        for key in table.keys
+        if key.primary
+        for ordinal, name in enumerate(key.columns, start=1)
+    ]
+    return _rows(fields, rows)
+
+
+def _undeclared_parameters(call: Call, _: Interpreter) -> pa.Table:
+    """Suggest nvarchar for every parameter: what a driver then sends is converted."""
+    fields = (
+        ("parameter_ordinal", _INT), ("name", _TEXT), ("suggested_system_type_id", _INT),
+        ("suggested_system_type_name", _TEXT), ("suggested_max_length", _SMALL),
+        ("suggested_precision", pa.uint8()), ("suggested_scale", pa.uint8()),
+    )  # fmt: skip
+    names = sorted(set(re.findall(r"@P\d+", call.value(0) or "")), key=lambda name: int(name[2:]))
+    rows = [
+        (ordinal, name, TYPE_IDS["nvarchar"], "nvarchar(4000)", 8000, 0, 0)
+        for ordinal, name in enumerate(names, start=1)
+    ]
+    return _rows(fields, rows)
+
+
+def _reset(_: Call, interpreter: Interpreter) -> None:
+    for _outcome in interpreter.reset():
+        pass
+
+
+def _databases(_: Call, interpreter: Interpreter) -> pa.Table:
+    fields = (("DATABASE_NAME", _TEXT), ("DATABASE_SIZE", _INT), ("REMARKS", _TEXT))
+    names = interpreter.namespace.catalog.databases()
+    return _rows(fields, [(name, 8192, None) for name in names])
+
+
+def _matching(call: Call, interpreter: Interpreter) -> list[Table]:
+    namespace = interpreter.namespace
+    name, owner = _like(call.value(0, "@table_name")), _like(call.value(1, "@table_owner"))
+    database = call.value(2, "@table_qualifier") or namespace.database
+    return [
+        table
+        for table in namespace.catalog.tables(namespace.catalog.database(database))
+        if name.fullmatch(table.name) and owner.fullmatch(table.schema)
+    ]
+
+
+def _like(pattern: str | None) -> re.Pattern[str]:
+    """Return the regular expression of a LIKE pattern as ODBC sends it; none matches all."""
+    parts = []
+    for part in re.split(r"(\[.\]|\\.|%|_)", pattern or "%"):
+        if part == "%":
+            parts.append(".*")
+        elif part == "_":
+            parts.append(".")
+        elif part.startswith(("[", "\\")) and len(part) > 1:
+            parts.append(re.escape(part[1]))
+        else:
+            parts.append(re.escape(part))
+    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+
+
+_PROCEDURES: dict[str, Callable[[Call, Interpreter], pa.Table | None]] = {
+    "sp_datatype_info": _data_type_info,
+    "sp_datatype_info_90": _data_type_info,
+    "sp_datatype_info_100": _data_type_info,
+    "sp_tables": _tables,
+    "sp_columns": _columns,
+    "sp_columns_90": _columns,
+    "sp_columns_100": _columns,
+    "sp_pkeys": _primary_keys,
+    "sp_databases": _databases,
+    "sp_describe_undeclared_parameters": _undeclared_parameters,
+    "sp_reset_connection": _reset,
+}

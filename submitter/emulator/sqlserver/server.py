@@ -1,0 +1,217 @@
+"""The server: a listening socket, a thread for each client, the databases behind them."""
+
+import contextlib
+import itertools
+import pathlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+
+import pyarrow as pa
+
+from submitter.emulator.sqlserver import loading
+from submitter.emulator.sqlserver.catalog import DEFAULT_SCHEMA, SYSTEM_DATABASES, Catalog, Table
+from submitter.emulator.sqlserver.connection import Connection, Server
+from submitter.emulator.sqlserver.dialect import duckdb_text, engine_table
+from submitter.emulator.sqlserver.engine import Engine, quoted
+from submitter.emulator.sqlserver.events import Event, EventLog
+from submitter.emulator.sqlserver.faults import SqlFaults
+from submitter.emulator.sqlserver.interpreter import Interpreter
+from submitter.emulator.sqlserver.login import Gatekeeper, Login, LoginRequest
+from submitter.emulator.sqlserver.outcomes import EncodedResult
+from submitter.emulator.sqlserver.rows import encode
+from submitter.emulator.sqlserver.session import normalised_text
+
+_FIRST_SESSION = 51  # lower ones are the server's own
+_ENCODED_ROWS = 20_000
+_STOP_SECONDS = 2.0
+
+
+class SqlServer:
+    """A SQL Server on the loopback interface, for the drivers of the field.
+
+    Args:
+        tls: Puts a certificate and its key into a context.
+        logins: The logins, or a callable from a name to its current password, None for an
+            unknown name.
+        databases: The databases beside master and tempdb.
+        check_token: From an access token to its principal's name, None if it is refused.
+        host: Where to listen.
+        port: On which port; 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        *,
+        tls: Callable[[ssl.SSLContext], None],
+        logins: Iterable[Login] | Callable[[str], str | None],
+        databases: Iterable[str] = ("master",),
+        check_token: Callable[[str], str | None] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.faults = SqlFaults()
+        self._events = EventLog()
+        self._engine = Engine()
+        self._catalog = Catalog()
+        for name in dict.fromkeys([*SYSTEM_DATABASES, *databases]):
+            self._engine.create_database(name)
+            self._catalog.add_database(name)
+        self._canned: dict[str, EncodedResult] = {}
+        self._session_ids = itertools.count(_FIRST_SESSION)
+        self._lock = threading.Lock()
+        self._connections: dict[Connection, threading.Thread] = {}
+        self._listener: socket.socket | None = None
+        self._acceptor: threading.Thread | None = None
+        self._shared = Server(
+            in_packets=_context(tls, ssl.TLSVersion.TLSv1_2),
+            direct=_context(tls, ssl.TLSVersion.TLSv1_3, protocol="tds/8.0"),
+            gatekeeper=Gatekeeper(logins, check_token),
+            databases=lambda: {name.lower() for name in self._catalog.databases()},
+            open_session=self._open_session,
+            faults=self.faults,
+            events=self._events,
+            canned=self._canned,
+        )
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """What was seen, oldest first: logins, SQL texts, errors; the latest ten thousand."""
+        return self._events
+
+    def start(self) -> None:
+        """Listen; `port` is known afterwards."""
+        self._listener = socket.create_server((self.host, self.port), backlog=64)
+        self.port = self._listener.getsockname()[1]
+        self._acceptor = threading.Thread(
+            target=self._accept, args=(self._listener,), name="sql-accept", daemon=True
+        )
+        self._acceptor.start()
+
+    def stop(self) -> None:
+        """Close every connection and stop listening."""
+        if self._listener is not None:
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        with self._lock:
+            connections = dict(self._connections)
+        for connection in connections:
+            connection.stop()
+        for thread in [*connections.values(), *filter(None, [self._acceptor])]:
+            thread.join(_STOP_SECONDS)
+        self._engine.close()
+
+    def __enter__(self) -> "SqlServer":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def load(self, database: str, table: str, source: pathlib.Path | pa.Table) -> int:
+        """Make a table from a file or from Arrow data.
+
+        Args:
+            database: An existing database.
+            table: The new table's name, with or without a schema.
+            source: A .csv, .csv.gz, .csv.zip or .parquet file, or the rows themselves.
+
+        Returns:
+            How many rows it has.
+
+        Raises:
+            SqlError: The database does not exist, the table does, or the file is unknown.
+        """
+        rows = loading.read_table(source)
+        schema, _, name = table.rpartition(".")
+        columns = loading.declared_columns(rows)
+        declared = Table(
+            self._catalog.database(database), schema or DEFAULT_SCHEMA, name, tuple(columns)
+        )
+        target = duckdb_text(engine_table(declared))
+        body = ", ".join(
+            f"{quoted(column.name)} {column.type.duckdb}{'' if column.nullable else ' NOT NULL'}"
+            for column in columns
+        )
+        connection = self._engine.connect()
+        try:
+            connection.change(f"CREATE TABLE {target} ({body})", {})
+            connection.offer("loaded rows", rows)
+            connection.change(f'INSERT INTO {target} SELECT * FROM "loaded rows"', {})
+        finally:
+            connection.close()
+        self._catalog.define(declared)
+        return int(rows.num_rows)
+
+    def serve_canned(self, sql: str, table: pa.Table) -> int:
+        """Answer one query text with rows that are encoded now, for benchmarks.
+
+        Args:
+            sql: The text, compared without regard to case and white space.
+            table: The rows.
+
+        Returns:
+            The answer's size in bytes.
+        """
+        columns = loading.declared_columns(table)
+        pieces = [
+            (encode(columns, batch), batch.num_rows)
+            for batch in table.combine_chunks().to_batches(max_chunksize=_ENCODED_ROWS)
+        ]
+        self._canned[normalised_text(sql)] = EncodedResult(columns, pieces)
+        return sum(len(data) for data, _ in pieces)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                accepted, _ = listener.accept()
+            except OSError:
+                return  # stop() closed the listener
+            connection = Connection(accepted, self._shared, next(self._session_ids))
+            thread = threading.Thread(
+                target=self._serve, args=(connection,), name="sql-connection", daemon=True
+            )
+            with self._lock:
+                self._connections[connection] = thread
+            thread.start()
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            connection.serve()
+        finally:
+            with self._lock:
+                self._connections.pop(connection, None)
+
+    def _open_session(self, request: LoginRequest, name: str, session_id: int) -> Interpreter:
+        return Interpreter(
+            self._engine,
+            self._catalog,
+            database=self._catalog.database(request.database or "master"),
+            login=name,
+            host=request.host,
+            application=request.application,
+            session_id=session_id,
+        )
+
+
+def _context(
+    tls: Callable[[ssl.SSLContext], None], newest: ssl.TLSVersion, protocol: str | None = None
+) -> ssl.SSLContext:
+    """Return a server's context; TDS 7.x cannot carry TLS 1.3 (MS-TDS 3.3.5.1)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = newest
+    if protocol is not None:
+        context.set_alpn_protocols([protocol])
+    tls(context)
+    return context

@@ -1,0 +1,205 @@
+"""What T-SQL can ask about its session: @@variables and functions without a table.
+
+They are bound like parameters when a statement runs, so that a prepared statement answers
+what holds now.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from sqlglot import exp
+
+from submitter.emulator.sqlserver.catalog import DEFAULT_SCHEMA, SYSTEM_DATABASES, Namespace
+from submitter.emulator.sqlserver.errors import SqlError, not_played
+from submitter.emulator.sqlserver.tokens import SERVER_NAME, VERSION
+from submitter.emulator.sqlserver.types import DATETIME, INT, SqlType, nvarchar
+
+_PRODUCT_VERSION = "{}.{}.{}.4".format(*VERSION)
+_SYSNAME = nvarchar(128)
+_BANNER = (
+    f"Microsoft SQL Server 2022 (emulator) - {_PRODUCT_VERSION} (X64) \n"
+    "\tDeveloper Edition (64-bit) on Linux"
+)
+_SERVER_PROPERTIES = {
+    "productversion": _PRODUCT_VERSION,
+    "productlevel": "RTM",
+    "productmajorversion": "16",
+    "edition": "Developer Edition (64-bit)",
+    "engineedition": "3",
+    "servername": SERVER_NAME,
+    "machinename": SERVER_NAME,
+    "collation": "SQL_Latin1_General_CP1_CI_AS",
+    "isclustered": "0",
+    "ishadrenabled": "0",
+}
+
+
+class Session(Protocol):
+    """What a system value may look at."""
+
+    namespace: Namespace
+    login: str
+    host: str
+    application: str
+    session_id: int
+    transaction_count: int
+    row_count: int
+    last_identity: int | None
+    last_error: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SystemValue:
+    """A value's type and how it is found."""
+
+    type: SqlType
+    read: Callable[[Session], Any]
+
+
+def variable(name: str) -> SystemValue:
+    """Return what an @@variable stands for.
+
+    Raises:
+        SqlError: 40000 for one that the emulator does not play.
+    """
+    found = _VARIABLES.get(name.lower())
+    if found is None:
+        raise not_played(f"the variable @@{name.upper()}")
+    return found
+
+
+def function(name: str, arguments: Sequence[exp.Expression]) -> SystemValue | None:
+    """Return what a function of the session stands for; None if it is another function.
+
+    Raises:
+        SqlError: 40000 where an argument is no literal.
+    """
+    found = _FUNCTIONS.get(name.lower())
+    if found is None:
+        return None
+    sql_type, read = found
+    texts = [_literal(name, argument) for argument in arguments]
+
+    def bound(session: Session) -> Any:
+        try:
+            return read(session, *texts)
+        except TypeError:
+            raise SqlError(
+                174, f"The {name.lower()} function was given {len(texts)} argument(s).", severity=15
+            ) from None
+
+    return SystemValue(sql_type, bound)
+
+
+def now() -> datetime.datetime:
+    """Return the server's time; its clock runs on UTC."""
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+
+
+def _literal(name: str, argument: exp.Expression) -> str:
+    if isinstance(argument, exp.National):
+        return argument.name
+    if isinstance(argument, exp.Literal | exp.Column):
+        return argument.name
+    raise not_played(f"{name.upper()} of anything but a literal")
+
+
+def _object_id(session: Session, name: str, kind: str = "") -> int | None:
+    parts = [part.strip('[]"') for part in name.split(".")]
+    database, schema, table = ["", "", *parts][-3:]
+    if table.startswith("#"):
+        database = ""
+    found = session.namespace.find(table, schema, database)
+    if found is None:
+        return None
+    wanted = kind.strip().upper()
+    actual = "V" if found.definition is not None else "U"
+    return found.object_id if not wanted or wanted == actual else None
+
+
+def _database_id(session: Session, name: str = "") -> int | None:
+    names = [known.lower() for known in session.namespace.catalog.databases()]
+    wanted = (name or session.namespace.database).lower()
+    if wanted not in names:
+        return None
+    return names.index(wanted) + 1 if wanted in SYSTEM_DATABASES else names.index(wanted) + 3
+
+
+def _has_permission(_session: Session, *_arguments: str) -> int:
+    return 1  # every login of the emulator is the owner of its databases
+
+
+def _utc(_: Session) -> datetime.datetime:
+    return now()
+
+
+def _with_offset(_: Session) -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+_DATETIME2 = SqlType("datetime2", scale=7)
+
+_VARIABLES: dict[str, SystemValue] = {
+    "version": SystemValue(nvarchar(300), lambda _: _BANNER),
+    "servername": SystemValue(_SYSNAME, lambda _: SERVER_NAME),
+    "servicename": SystemValue(_SYSNAME, lambda _: "MSSQLSERVER"),
+    "spid": SystemValue(SqlType("smallint"), lambda session: session.session_id),
+    "trancount": SystemValue(INT, lambda session: session.transaction_count),
+    "rowcount": SystemValue(INT, lambda session: session.row_count),
+    "error": SystemValue(INT, lambda session: session.last_error),
+    "identity": SystemValue(
+        SqlType("numeric", precision=38), lambda session: session.last_identity
+    ),
+    "language": SystemValue(_SYSNAME, lambda _: "us_english"),
+    "datefirst": SystemValue(SqlType("tinyint"), lambda _: 7),
+    "max_precision": SystemValue(SqlType("tinyint"), lambda _: 38),
+    "lock_timeout": SystemValue(INT, lambda _: -1),
+    "microsoftversion": SystemValue(INT, lambda _: VERSION[0] << 24 | VERSION[2]),
+    "options": SystemValue(INT, lambda _: 5496),
+}
+
+_FUNCTIONS: dict[str, tuple[SqlType, Callable[..., Any]]] = {
+    "getdate": (DATETIME, _utc),
+    "getutcdate": (DATETIME, _utc),
+    "sysdatetime": (_DATETIME2, _utc),
+    "sysutcdatetime": (_DATETIME2, _utc),
+    "sysdatetimeoffset": (SqlType("datetimeoffset", scale=7), _with_offset),
+    "db_name": (_SYSNAME, lambda session: session.namespace.database),
+    "db_id": (SqlType("smallint"), _database_id),
+    "schema_name": (_SYSNAME, lambda _, *_ids: DEFAULT_SCHEMA),
+    "schema_id": (INT, lambda _, *_names: 1),
+    "suser_sname": (_SYSNAME, lambda session: session.login),
+    "suser_name": (_SYSNAME, lambda session: session.login),
+    "original_login": (_SYSNAME, lambda session: session.login),
+    "system_user": (_SYSNAME, lambda session: session.login),
+    "user_name": (_SYSNAME, lambda _: DEFAULT_SCHEMA),
+    "host_name": (_SYSNAME, lambda session: session.host),
+    "app_name": (_SYSNAME, lambda session: session.application),
+    "object_id": (INT, _object_id),
+    "scope_identity": (
+        SqlType("numeric", precision=38),
+        lambda session: session.last_identity,
+    ),
+    "serverproperty": (
+        _SYSNAME,
+        lambda _, name: _SERVER_PROPERTIES.get(name.lower()),
+    ),
+    "databasepropertyex": (
+        _SYSNAME,
+        lambda _, _database, name: {
+            "collation": "SQL_Latin1_General_CP1_CI_AS",
+            "status": "ONLINE",
+            "updateability": "READ_WRITE",
+        }.get(name.lower()),
+    ),
+    "has_dbaccess": (
+        INT,
+        lambda session, name: int(_database_id(session, name) is not None),
+    ),
+    "has_perms_by_name": (INT, _has_permission),
+    "is_member": (INT, _has_permission),
+    "is_rolemember": (INT, _has_permission),
+    "is_srvrolemember": (INT, lambda _session, *_arguments: 0),
+}
