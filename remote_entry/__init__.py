@@ -16,7 +16,6 @@ from remote_entry.errors import (
     SqlError,
     VaultError,
 )
-from remote_entry.flush import flush_run_at_exit
 from remote_entry.library import connect, get_secret, read_frame
 from remote_entry.secret import Secret
 from remote_entry.version import __version__
@@ -35,5 +34,3 @@ __all__ = [
     "get_secret",
     "read_frame",
 ]
-
-flush_run_at_exit()

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 
 from remote_entry.errors import RemoteEntryError
-from remote_entry.flush import leave_flush_to_command
 from remote_entry.handover import read_bundle
 from remote_entry.masking import Masker
 from remote_entry.resolve import Resolved, resolve
@@ -25,7 +24,6 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code of the command line."""
     environ = dict(os.environ)
-    leave_flush_to_command()
     options = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(options.command, environ)

@@ -1,26 +1,29 @@
 """Metrics that a script logs in its last two seconds.
 
 azureml-core 1.61 sends metrics from a background thread and does not wait for it when the
-interpreter ends, so what was logged last is lost without ``run.flush()``. A script that imports
+interpreter ends, so what was logged last is lost without ``run.flush()``. A script that uses
 ``remote_entry`` gets that call at its exit. The supervisor cannot make it: the metrics wait in the
 memory of the script's own process. A script without ``remote_entry`` calls ``flush`` itself.
 """
 
-import atexit
+import concurrent.futures.thread  # noqa: F401 (registers its end first, so it comes after ours)
 import os
 import sys
+import threading
 
 FLUSH_SECONDS = 30
 
 
 def flush_run_at_exit() -> None:
-    """Have the run flushed when the interpreter ends, if the script used the SDK by then."""
-    atexit.register(flush_run)
+    """Have the run flushed when the main thread ends, if the script used the SDK by then.
 
-
-def leave_flush_to_command() -> None:
-    """Take the flush back: the supervisor logs no metrics itself."""
-    atexit.unregister(flush_run)
+    The flush starts thread pool tasks, which CPython refuses once concurrent.futures has ended its
+    pools: that is before ``atexit``. Its own hook, private but unchanged since 3.9, runs the latest
+    registration first.
+    """
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        register(flush_run)
 
 
 def flush_run() -> None:

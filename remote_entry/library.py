@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from remote_entry.errors import SettingsError
+from remote_entry.flush import flush_run_at_exit
 from remote_entry.handover import Bundle, read_bundle
 from remote_entry.references import PREFIX
 from remote_entry.resolve import resolve
@@ -135,6 +136,7 @@ class _Process:
         with self._lock:
             if self._access is None:
                 self._access = find_access(os.environ)
+                flush_run_at_exit()
             return self._access
 
     def engine(self) -> "Engine":

@@ -1,5 +1,6 @@
 """What a training script imports, and what that costs."""
 
+import os
 import subprocess
 import sys
 from types import ModuleType
@@ -142,6 +143,34 @@ def test_run_is_flushed_if_the_script_used_the_sdk(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AZUREML_RUN_ID", "run-1")
     flush_run()
     assert run.flushed == [30]
+
+
+def test_flush_may_still_use_a_thread_pool() -> None:
+    """The SDK sends metrics on one, and CPython ends pools before it calls atexit."""
+    code = (
+        "import sys\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from types import ModuleType\n"
+        "import remote_entry\n"
+        "class Run:\n"
+        "    @classmethod\n"
+        "    def get_context(cls, allow_offline): return cls()\n"
+        "    def flush(self, timeout_seconds):\n"
+        "        print(ThreadPoolExecutor(1).submit(str, 'sent').result())\n"
+        "module = sys.modules['azureml.core.run'] = ModuleType('run')\n"
+        "module.Run = Run\n"
+        "try: remote_entry.get_secret('none')\n"
+        "except remote_entry.SettingsError: pass"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"AZUREML_RUN_ID": "run-1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert (result.stdout, result.stderr) == ("sent\n", "")
 
 
 def test_nothing_is_flushed_outside_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
