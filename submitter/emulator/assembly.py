@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,8 @@ class Machinery:
         journal: Journal,
     ) -> None:
         self.state = StateFolder(kept_state)
-        self.vaults = _fill_vaults(config)
+        self._principals = [_principal(principal) for principal in config.service_principals]
+        self.vaults = _fill_vaults(config, self._principals)
         self.history = History()
         self.sql: SqlServer | None = None
         self._compute: Compute | None = None
@@ -89,8 +90,7 @@ class Machinery:
         certificates = Certificates()
         authority = self.state.path / "ca.pem"
         certificates.write_authority(authority)
-        principals = [_principal(principal) for principal in config.service_principals]
-        entra = Entra(config.tenant_id, principals)
+        entra = Entra(config.tenant_id, self._principals)
         workspace = _workspace(config)
         sql_port = self._start_sql_server(config, entra, certificates)
         context = certificates.server_context(_certificate_names(workspace))
@@ -130,7 +130,7 @@ class Machinery:
         )
         self.environ = {
             **reached_by,
-            **_sign_in(config.tenant_id, principals[0]),
+            **_sign_in(config.tenant_id, self._principals[0]),
             "HOME": str(self._private_home()),
             "KEY_VAULT_URL": f"https://{workspace.vault}.vault.azure.net",
             **({"SQL_SERVER": f"localhost,{sql_port}"} if self.sql else {}),
@@ -209,14 +209,16 @@ def _principal(config: PrincipalConfig) -> Principal:
     )
 
 
-def _fill_vaults(config: Config) -> Mapping[str, Vault]:
+def _fill_vaults(config: Config, principals: Sequence[Principal]) -> Mapping[str, Vault]:
+    client_secrets = {principal.name: principal.client_secret for principal in principals}
     vaults = {}
     for vault_name, secrets in config.vaults.items():
         vault = vaults[vault_name] = Vault(vault_name)
         for name, secret in secrets.items():
+            value = secret.value or client_secrets.get(secret.client_secret_of or "")
             vault.set(
                 name,
-                generate_secret() if secret.value is None else secret.value,
+                generate_secret() if value is None else value,
                 version=secret.version,
                 enabled=secret.enabled,
                 expires=secret.expires,

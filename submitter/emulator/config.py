@@ -69,6 +69,7 @@ class SecretConfig:
     Attributes:
         value: Its value.
         generate: Make a random value at every start instead.
+        client_secret_of: Or hold the client secret of the service principal of this name.
         version: Its version, 32 hexadecimal digits; left out, a random one.
         enabled: A disabled secret cannot be read.
         expires: When it expires, in seconds since 1970.
@@ -78,13 +79,14 @@ class SecretConfig:
 
     value: str | None = field(default=None, repr=False)
     generate: bool = False
+    client_secret_of: str | None = None
     version: str | None = None
     enabled: bool = True
     expires: int | None = None
 
     def __post_init__(self) -> None:
-        if (self.value is None) != self.generate:
-            raise ValueError("a secret has either a value or 'generate: true'")
+        if [self.value is not None, self.generate, bool(self.client_secret_of)].count(True) != 1:
+            raise ValueError("a secret has one of 'value', 'generate: true' and 'client_secret_of'")
         if self.version is not None and not _VERSION.fullmatch(self.version):
             raise ValueError("a secret's version is 32 hexadecimal digits in lower case")
 
@@ -224,12 +226,19 @@ class Config:
             raise ValueError("at least one service principal is needed")
         if not self.vaults:
             raise ValueError("at least one vault is needed")
+        principals = {principal.name for principal in self.service_principals}
         for vault, secrets in self.vaults.items():
             if not _VAULT_NAME.fullmatch(vault):
                 raise ValueError(
                     f"vault name '{vault}' must be 3 to 24 letters, digits and hyphens"
                 )
-            for name in secrets:
+            for name, secret in secrets.items():
+                if secret.client_secret_of and secret.client_secret_of not in principals:
+                    raise ValueError(
+                        f"secret '{name}' is to hold the client secret of "
+                        f"'{secret.client_secret_of}', and there is no such service principal; "
+                        f"there are {', '.join(sorted(principals))}"
+                    )
                 if not _SECRET_NAME.fullmatch(name):
                     raise ValueError(
                         f"secret name '{name}' must be 1 to 127 letters, digits and hyphens"

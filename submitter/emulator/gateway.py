@@ -102,12 +102,9 @@ async def _copy(
     reader: StreamReader, writer: StreamWriter, *, acknowledge: StreamWriter | None = None
 ) -> None:
     """Copy one way; an end of input is passed on as one."""
-    while True:
+    while data := await reader.read(CHUNK):
         if acknowledge is not None:
             _acknowledge_at_once(acknowledge)
-        data = await reader.read(CHUNK)
-        if not data:
-            break
         writer.write(data)
         await writer.drain()
     with contextlib.suppress(OSError, RuntimeError):
