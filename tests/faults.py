@@ -1,0 +1,332 @@
+"""`make faults`: break one thing at a time, and see that it is said clearly and in bounded time.
+
+Prints a table and writes build/faults.json; ends with an error if a row falls short. The test
+suite runs the same cells, one test each.
+"""
+
+import json
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from support.shell import (
+    CLIENT_ID,
+    EXPIRED_CLIENT_ID,
+    EXPIRED_CLIENT_SECRET,
+    Shell,
+    flights_emulator,
+    project,
+)
+
+ROOT = Path(__file__).parents[1]
+SIDE_BY_SIDE = 2
+UNKNOWN = "99999999-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One broken thing.
+
+    Attributes:
+        where: Which part is broken.
+        fault: What is wrong with it.
+        expected: A pattern of `exit CODE: MESSAGE`; a run's own exit code stands before its log.
+        within: Seconds that the command may take.
+        breaking: Breaks it in a project.
+        arguments: The command that meets the fault.
+        variables: Its additional variables.
+    """
+
+    where: str
+    fault: str
+    expected: str
+    breaking: Callable[[Shell], object] = lambda _: None
+    within: float = 30
+    arguments: tuple[str, ...] = ("submit", "job.yml")
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of a cell; the columns of build/faults.json."""
+
+    where: str
+    fault: str
+    expected: str
+    got: str
+    seconds: float
+    ok: bool
+
+
+def edit(old: str, new: str) -> Callable[[Shell], object]:
+    """Return what replaces a part of the job file."""
+    return lambda shell: shell.edit(old, new)
+
+
+def variable(line: str) -> Callable[[Shell], object]:
+    """Return what adds a line to the job's environment variables."""
+    return edit("environment_variables:\n", f"environment_variables:\n  {line}\n")
+
+
+def swap_variable(name: str, value: str) -> Callable[[Shell], object]:
+    """Return what gives one of the job's environment variables another value."""
+
+    def breaking(shell: Shell) -> None:
+        text = (shell.folder / "job.yml").read_text()
+        shell.write("job.yml", re.sub(rf"{name}: .*", f"{name}: {value}", text))
+
+    return breaking
+
+
+def both(*steps: Callable[[Shell], object]) -> Callable[[Shell], object]:
+    """Return what takes several steps."""
+    return lambda shell: [step(shell) for step in steps]
+
+
+def http(**rule: object) -> Callable[[Shell], object]:
+    """Return what makes an HTTP service of the emulator fail."""
+    return lambda shell: shell.azure.faults.add(**{"times": None, **rule})
+
+
+def sql(**rule: object) -> Callable[[Shell], object]:
+    """Return what makes the SQL Server fail."""
+    return lambda shell: shell.azure.sql.faults.add(**{"times": None, **rule})
+
+
+def set_secret(name: str, value: str) -> Callable[[Shell], object]:
+    """Return what gives a secret of the vault a new version."""
+    return lambda shell: shell.azure.vault("kv-flights").set(name, value)
+
+
+CELLS = (
+    Cell(
+        *("job file", "a wrong key"),
+        r"exit 2: .*job.yml:4: unknown key 'enviroment'. Did you mean 'environment'\?",
+        edit("environment: ", "enviroment: "),
+        within=5,
+    ),
+    Cell(
+        "job file", "missing", "exit 2: There is no file none.yml", arguments=("plan", "none.yml")
+    ),
+    Cell(
+        *("job file", "a credential in clear"),
+        "exit 2: AZURE_CLIENT_SECRET in job.yml:6 would be readable",
+        variable("AZURE_CLIENT_SECRET: hunter2"),
+        within=5,
+    ),
+    Cell(
+        *("job file", "what v1 cannot carry"),
+        r"exit 2: job.yml:1: .*cannot carry 'queue_settings'",
+        edit("experiment_name", "queue_settings: {job_tier: spot}\nexperiment_name"),
+    ),
+    Cell(
+        *("workspace", "no config.json"),
+        r"exit 3: No workspace is configured: there is no .azureml/config.json",
+        lambda shell: (shell.folder / ".azureml/config.json").unlink(),
+    ),
+    Cell(
+        *("workspace", "unknown"),
+        "exit 3: Could not open the workspace .*: Workspace not found",
+        lambda shell: shell.write(
+            ".azureml/config.json",
+            json.dumps({**shell.azure.workspace, "workspace_name": "ws-none"}),
+        ),
+    ),
+    Cell(
+        *("workspace", "unknown environment"),
+        "exit 4: job.yml:4: The environment azureml:nope is not registered",
+        edit("{name: flights, image: ubuntu}", "azureml:nope@latest"),
+    ),
+    Cell(
+        *("workspace", "unknown compute target"),
+        "exit 4: job.yml:5: there is no compute target cpu-clutser .*Did you mean 'cpu-cluster'",
+        edit("cpu-cluster", "cpu-clutser"),
+    ),
+    Cell(
+        *("workspace", "unknown run"),
+        "exit 4: Could not find the run none_1",
+        arguments=("runs", "show", "none_1"),
+    ),
+    Cell(
+        *("sign-in", "nobody, in CI"),
+        "exit 3: Nobody is signed in. Looked for a service principal",
+        variables=(("AZURE_CLIENT_SECRET", ""),),
+        within=5,
+    ),
+    Cell(
+        *("sign-in", "wrong client secret"),
+        r"exit 3: .*AADSTS7000215.*AZURE_CLIENT_SECRET is wrong",
+        variables=(("AZURE_CLIENT_SECRET", "wrong"),),
+    ),
+    Cell(
+        *("sign-in", "expired client secret"),
+        r"exit 3: .*AADSTS7000222.*AZURE_CLIENT_SECRET has expired",
+        variables=(
+            ("AZURE_CLIENT_ID", EXPIRED_CLIENT_ID),
+            ("AZURE_CLIENT_SECRET", EXPIRED_CLIENT_SECRET),
+        ),
+    ),
+    Cell(
+        *("sign-in", "unknown tenant"),
+        r"exit 3: .*AADSTS90002.*AZURE_TENANT_ID is not a tenant",
+        variables=(("AZURE_TENANT_ID", UNKNOWN),),
+    ),
+    Cell(
+        *("service", "submission answers 400"),
+        r"exit 5: Could not submit to the experiment flight-delays",
+        http(service="azureml", match=r"POST .*/snapshotrun", status=400),
+    ),
+    Cell(
+        *("service", "role missing (403)"),
+        r"exit 3: .*refused this identity \(403\)",
+        http(service="azureml", match=r"POST .*/snapshotrun", status=403),
+    ),
+    Cell(
+        *("run", "script fails"),
+        r"exit 6: .*exited with status code 3",
+        lambda shell: shell.write("train.py", "raise SystemExit(3)\n"),
+    ),
+    Cell(
+        *("run", "no such command"),
+        r"exit 6: .*exited with status code 127.*",
+        edit("python train.py", "pyhton train.py"),
+    ),
+    Cell(
+        *("vault", "unknown secret"),
+        r"exit 6: .*status code 5\b.*AZURE_SECRET_2 → nope.*\[vault.missing\]",
+        swap_variable("AZURE_SECRET_2", "nope"),
+    ),
+    Cell(
+        *("vault", "unknown version"),
+        r"exit 6: .*status code 5\b.*AZURE_SECRET_2 → sql-password \(version ffffffff.*missing",
+        variable(f'AZURE_SECRET_2_VERSION: "{"f" * 32}"'),
+    ),
+    Cell(
+        *("vault", "answers 403"),
+        r"exit 6: .*status code 5\b.*kv-flights",
+        http(service="keyvault", match=r"GET /secrets/", status=403),
+    ),
+    Cell(
+        *("vault", "drops the connection"),
+        r"exit 6: .*status code 5\b.*kv-flights",
+        http(service="keyvault", match=r"GET /secrets/", drop=True),
+    ),
+    Cell(
+        *("vault", "silent"),
+        r"exit 6: .*status code 5\b.*(within 3 s|deadline)",
+        both(
+            http(service="keyvault", match=r"GET /secrets/", delay=30),
+            variable('REMOTE_ENTRY_DEADLINE: "3"'),
+        ),
+    ),
+    Cell(
+        *("vault", "another host name"),
+        r"exit 6: .*status code 5\b.*kv-none",
+        both(
+            swap_variable("KEY_VAULT_URL", "https://kv-none.vault.azure.net"),
+            variable('REMOTE_ENTRY_DEADLINE: "5"'),
+        ),
+    ),
+    Cell(
+        *("identity in the run", "wrong client secret"),
+        r"exit 6: .*status code 4\b.*AADSTS7000215",
+        set_secret("training-client-secret", "wrong"),
+    ),
+    Cell(
+        *("identity in the run", "expired client secret"),
+        r"exit 6: .*status code 4\b.*AADSTS7000222",
+        both(
+            set_secret("training-client-secret", EXPIRED_CLIENT_SECRET),
+            edit(CLIENT_ID, EXPIRED_CLIENT_ID),
+        ),
+    ),
+    Cell(
+        *("identity in the run", "not in the workspace's vault"),
+        r"exit 6: .*status code 4\b.*Not in the workspace's vault: .* → nope",
+        swap_variable("AZURE_CLIENT_SECRET_FROM_WORKSPACE", "nope"),
+    ),
+    Cell(
+        *("database", "refuses the connection"),
+        r"exit 6: .*localhost.*",
+        swap_variable("SQL_SERVER", "localhost,1"),
+    ),
+    Cell("database", "silent", r"exit 6: .*SQL Server", sql(at="connect", delay=60), within=60),
+    Cell(
+        *("database", "wrong password"),
+        r"exit 6: .*18456",
+        swap_variable("AZURE_SECRET_2", "training-client-secret"),
+    ),
+    Cell("database", "unknown database", r"exit 6: .*4060", swap_variable("SQL_DATABASE", "nope")),
+    Cell("database", "a query fails", r"exit 6: .*208", sql(at="query", error=208)),
+    Cell(
+        *("database", "connection lost in mid-query"),
+        r"exit 6: .*SqlError",
+        sql(at="rows", drop=True, matching="flights"),
+    ),
+    Cell(
+        *("database", "no ODBC driver"),
+        r"exit 6: .*No ODBC driver for SQL Server: looked for",
+        # An empty package of the wheel's name, found before the real one.
+        lambda shell: (
+            (shell.folder / "mssql_python_odbc").mkdir()
+            or shell.write("mssql_python_odbc/__init__.py", "")
+        ),
+    ),
+)
+
+
+def run_cell(cell: Cell, folder: Path) -> Row:
+    """Break a thing in a fresh project on a fresh emulator, and type the command."""
+    folder.mkdir(parents=True)
+    with flights_emulator(folder) as azure:
+        shell = project(azure, folder / "project")
+        cell.breaking(shell)
+        started = time.monotonic()
+        done = shell(*cell.arguments, **dict(cell.variables))
+        seconds = time.monotonic() - started
+    said = done.stderr[done.stderr.rfind("error: ") + 7 :]
+    log = done.stdout if done.returncode == 6 else ""
+    got = " ".join(f"exit {done.returncode}: {said} {log}".split())
+    ok = (
+        re.match(cell.expected, got, re.DOTALL) is not None
+        and seconds <= cell.within
+        and "Traceback" not in said
+    )
+    return Row(cell.where, cell.fault, cell.expected, got, round(seconds, 1), ok)
+
+
+def main() -> None:
+    """Run every cell, print the table, write build/faults.json."""
+    with (
+        tempfile.TemporaryDirectory(prefix="submitter-faults-") as folder,
+        ThreadPoolExecutor(SIDE_BY_SIDE) as pool,
+    ):
+        rows = list(
+            pool.map(
+                lambda numbered: run_cell(numbered[1], Path(folder) / str(numbered[0])),
+                enumerate(CELLS),
+            )
+        )
+    _print_table(rows)
+    (ROOT / "build").mkdir(exist_ok=True)
+    content = json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False)
+    (ROOT / "build/faults.json").write_text(content + "\n", encoding="utf-8")
+    short = [row for row in rows if not row.ok]
+    print(f"\n{len(rows) - len(short)} of {len(rows)} as expected")
+    if short:
+        sys.exit("\n".join(f"{row.where}, {row.fault}: {row.got}" for row in short))
+
+
+def _print_table(rows: Sequence[Row]) -> None:
+    for row in rows:
+        mark = "ok  " if row.ok else "FAIL"
+        print(f"{mark} {row.seconds:5.1f} s  {row.where:20} {row.fault:32} {row.got[:110]}")
+
+
+if __name__ == "__main__":
+    main()

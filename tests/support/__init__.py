@@ -1,0 +1,1 @@
+"""What several tests, the bench and the fault table share."""
