@@ -7,6 +7,7 @@ memory of the script's own process. A script without ``remote_entry`` calls ``fl
 """
 
 import concurrent.futures.thread  # noqa: F401 (registers its end first, so it comes after ours)
+import contextlib
 import os
 import sys
 import threading
@@ -23,7 +24,8 @@ def flush_run_at_exit() -> None:
     """
     register = getattr(threading, "_register_atexit", None)
     if register is not None:
-        register(flush_run)
+        with contextlib.suppress(RuntimeError):  # the main thread has ended already
+            register(flush_run)
 
 
 def flush_run() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from remote_entry.errors import SettingsError
+from remote_entry.errors import RemoteEntryError, SettingsError
 from remote_entry.flush import flush_run_at_exit
 from remote_entry.handover import Bundle, read_bundle
 from remote_entry.references import PREFIX
@@ -123,7 +123,11 @@ def find_access(environ: Mapping[str, str]) -> Access:
 
 
 class _Process:
-    """What this process resolved so far."""
+    """What this process resolved so far.
+
+    Errors leave it without the frames further in: those hold the environment and connection
+    strings, which tools that show local variables (pytest, rich) would print.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -135,29 +139,35 @@ class _Process:
         """Resolve on the first call; a failure is not remembered."""
         with self._lock:
             if self._access is None:
-                self._access = find_access(os.environ)
+                try:
+                    self._access = find_access(os.environ)
+                except RemoteEntryError as error:
+                    raise error.with_traceback(None) from None
                 flush_run_at_exit()
             return self._access
 
     def engine(self) -> "Engine":
         """Connect on the first call."""
-        from remote_entry.sqlserver import open_engine
-
+        access = self.access()
         with self._lock:
             if os.getpid() not in self._engines:
-                access = self.access()
-                self._engines[os.getpid()] = open_engine(
-                    access.sql, access.bundle.secrets, application_name=_application_name()
-                )
+                try:
+                    self._engines[os.getpid()] = _open_engine(access)
+                except RemoteEntryError as error:
+                    raise error.with_traceback(None) from None
             return self._engines[os.getpid()]
 
 
+def _open_engine(access: Access) -> "Engine":
+    """Connect to the run's SQL Server."""
+    from remote_entry.sqlserver import open_engine
+
+    # What the server's administrators see as the program behind a session.
+    name = f"remote_entry/{__version__} {os.environ.get('AZUREML_RUN_ID', '')}".strip()
+    return open_engine(access.sql, access.bundle.secrets, application_name=name)
+
+
 _PROCESS = _Process()
-
-
-def _application_name() -> str:
-    """Return what the server's administrators see as the program behind a session."""
-    return f"remote_entry/{__version__} {os.environ.get('AZUREML_RUN_ID', '')}".strip()
 
 
 def _no_such_secret(wanted: str, bundle: Bundle, *, ambiguous: bool) -> SettingsError:

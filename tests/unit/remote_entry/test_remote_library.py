@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from traceback import TracebackException
 from types import ModuleType
 from typing import Any
 
@@ -108,6 +109,20 @@ def test_nothing_configured_resolves_to_nothing() -> None:
     access = find_access({"SQL_SERVER": "localhost,14330"})
     assert access.bundle.secrets == ()
     assert (access.sql.server, access.sql.port) == ("localhost", 14330)
+
+
+def test_traceback_holds_no_frame_with_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tools that print local variables find neither the environment nor a connection string."""
+    monkeypatch.setattr("remote_entry.library._PROCESS", _Process())
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "canary")
+    monkeypatch.setenv("AZURE_SECRET_1", "under_score")
+    with pytest.raises(SettingsError) as caught:
+        remote_entry.get_secret(1)
+    shown = TracebackException.from_exception(caught.value, capture_locals=True)
+    inner = [frame for frame in shown.stack if "remote_entry/" in frame.filename]
+    locals_of_package = [frame.locals for frame in inner if "/tests/" not in frame.filename]
+    assert locals_of_package
+    assert "canary" not in repr(locals_of_package)
 
 
 class FakeRun:

@@ -61,6 +61,16 @@ def test_each_line_of_a_multi_line_secret_is_masked() -> None:
     assert result == b"  ***\n  ***\n"
 
 
+def test_secret_is_found_at_every_offset() -> None:
+    """Where a secret stands makes no difference."""
+    for length in (14, 15, 16, 23):
+        secret = "abcdefghijklmnopqrstuvw"[:length]
+        for before in range(17):
+            for after in range(9):
+                content = b"." * before + secret.encode() + b"." * after
+                assert masked(content, secret) == b"." * before + MASK + b"." * after
+
+
 def test_short_values_are_left_alone() -> None:
     """Masking two letters would make the log unreadable and hide nothing."""
     assert masked(b"sales and sand", "sa") == b"sales and sand"

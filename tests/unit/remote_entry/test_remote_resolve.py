@@ -1,0 +1,96 @@
+"""Identity, workspace and vault are tied together in the right order."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from remote_entry.deadline import Deadline
+from remote_entry.errors import SettingsError
+from remote_entry.resolve import resolve
+from remote_entry.settings import Settings
+
+ENVIRON = {
+    "AZURE_TENANT_ID": "11111111-2222-3333-4444-555555555555",
+    "AZURE_CLIENT_ID": "66666666-7777-8888-9999-000000000000",
+    "AZURE_CLIENT_SECRET_FROM_WORKSPACE": "training-client-secret",
+    "API_KEY_FROM_WORKSPACE": "api-key",
+    "KEY_VAULT_URL": "https://flights.vault.azure.net/",
+    "AZURE_SECRET_1": "sql-user",
+    "AZURE_SECRET_2": "sql-password",
+}
+
+WORKSPACE = {"training-client-secret": "canary-client", "api-key": "canary-api"}
+VAULT = {"sql-user": "canary-user", "sql-password": "canary-password"}
+
+
+class FakeClient:
+    """Plays azure-keyvault-secrets' client."""
+
+    def get_secret(self, name: str, version: str | None = None) -> Any:
+        """Return a secret of the fake vault."""
+        properties = SimpleNamespace(version=version, expires_on=None)
+        return SimpleNamespace(value=VAULT[name], properties=properties)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """Play the workspace and the vault; return the settings that credentials were opened with."""
+    seen: list[Settings] = []
+
+    def read_from_workspace(names: Mapping[str, str], _: Deadline) -> dict[str, str]:
+        return {variable: WORKSPACE[name] for variable, name in names.items()}
+
+    def open_credential(settings: Settings, _: Deadline) -> object:
+        seen.append(settings)
+        return object()
+
+    def open_vault(*_: object) -> FakeClient:
+        return FakeClient()
+
+    monkeypatch.setattr("remote_entry.identity.read_from_workspace", read_from_workspace)
+    monkeypatch.setattr("remote_entry.identity.open_credential", open_credential)
+    monkeypatch.setattr("remote_entry.vault.open_vault", open_vault)
+    return seen
+
+
+def test_client_secret_from_the_workspace_opens_the_vault(opened: list[Settings]) -> None:
+    """No credential needs to stand in the registered environment."""
+    resolved = resolve(Settings.from_environ(ENVIRON), ENVIRON)
+    assert [settings.client_secret for settings in opened] == ["canary-client"]
+    values = {secret.reference.label: secret.value for secret in resolved.bundle.secrets}
+    assert values == {"1": "canary-user", "2": "canary-password"}
+
+
+def test_credentials_are_not_handed_over(opened: list[Settings]) -> None:
+    """The command gets the API key, which is its own, and not the key to the vault."""
+    resolved = resolve(Settings.from_environ(ENVIRON), ENVIRON)
+    assert dict(resolved.bundle.variables) == {"API_KEY": "canary-api"}
+
+
+def test_everything_that_was_read_is_masked(opened: list[Settings]) -> None:
+    """The client secret too, although the command does not get it."""
+    resolved = resolve(Settings.from_environ(ENVIRON), ENVIRON)
+    expected = {"canary-client", "canary-api", "canary-user", "canary-password"}
+    assert resolved.sensitive_values() == expected
+    assert "canary" not in repr(resolved)
+
+
+def test_workspace_alone_needs_no_vault(opened: list[Settings]) -> None:
+    """Variables from the workspace work without a service principal."""
+    environ = {"API_KEY_FROM_WORKSPACE": "api-key"}
+    resolved = resolve(Settings.from_environ(environ), environ)
+    assert dict(resolved.bundle.variables) == {"API_KEY": "canary-api"}
+    assert opened == []
+
+
+def test_value_from_the_workspace_is_checked_like_any_other(
+    opened: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vault's address may come from the workspace; a wrong one is a settings error."""
+    monkeypatch.setitem(WORKSPACE, "address", "http://flights")
+    environ = ENVIRON | {"KEY_VAULT_URL_FROM_WORKSPACE": "address"}
+    del environ["KEY_VAULT_URL"]
+    with pytest.raises(SettingsError, match="KEY_VAULT_URL is not of the form"):
+        resolve(Settings.from_environ(environ), environ)
