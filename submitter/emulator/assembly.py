@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,13 +64,14 @@ class Machinery:
         faults: Faults,
         journal: Journal,
     ) -> None:
-        self.state = StateFolder(kept_state)
         self._principals = [_principal(principal) for principal in config.service_principals]
         self.vaults = _fill_vaults(config, self._principals)
+        self.state = StateFolder(kept_state)
         self.history = History()
         self.sql: SqlServer | None = None
-        self._compute: Compute | None = None
-        self._server: Server | None = None
+        # Ends in the reverse order what was started: runs before the servers they talk to.
+        self._cleanup = ExitStack()
+        self._cleanup.callback(self.state.remove)
         try:
             self._start(config, python, faults, journal)
         except BaseException:
@@ -77,14 +79,8 @@ class Machinery:
             raise
 
     def stop(self) -> None:
-        """End runs first, then the servers they talk to."""
-        if self._compute is not None:
-            self._compute.stop()
-        if self._server is not None:
-            self._server.stop()
-        if self.sql is not None:
-            self.sql.stop()
-        self.state.remove()
+        """End everything; a part that fails to end does not keep the others alive."""
+        self._cleanup.close()
 
     def _start(self, config: Config, python: str, faults: Faults, journal: Journal) -> None:
         certificates = Certificates()
@@ -94,8 +90,9 @@ class Machinery:
         workspace = _workspace(config)
         sql_port = self._start_sql_server(config, entra, certificates)
         context = certificates.server_context(_certificate_names(workspace))
-        self._server = Server(context, journal.egress)
-        reached_by = reach(self._server.proxy_url, authority)
+        server = Server(context, journal.egress)
+        self._cleanup.callback(server.stop)
+        reached_by = reach(server.proxy_url, authority)
 
         access = Access(workspace, entra)
         blobs = BlobStore(self.state.path / "storage")
@@ -105,10 +102,11 @@ class Machinery:
         self.metrics = Metrics(access)
         self.environments = Environments(access)
         nodes = {name: target.max_nodes for name, target in config.computes.items()}
-        self._compute = Compute(nodes, self.state.path / "runs", python)
+        compute = Compute(nodes, self.state.path / "runs", python)
+        self._cleanup.callback(compute.stop)
         sql_name = config.sql.server if config.sql else None
         complete = run_environment(reached_by, sql_name, sql_port)
-        execution = Execution(access, self.history, snapshots, artifacts, self._compute, complete)
+        execution = Execution(access, self.history, snapshots, artifacts, compute, complete)
         services: tuple[Service, ...] = (
             entra.service(),
             ResourceManager(workspace, entra).service(),
@@ -125,7 +123,7 @@ class Machinery:
             Runs(access, self.history, artifacts, execution.cancel).service(),
         )
         self.application = Application(services, faults, journal)
-        self._server.start(
+        server.start(
             self.application, lambda host: any(service.plays(host) for service in services)
         )
         self.environ = {
@@ -142,6 +140,7 @@ class Machinery:
             return 0
         first_vault = next(iter(self.vaults.values()))
         self.sql = build_sql_server(config.sql, first_vault, entra, certificates)
+        self._cleanup.callback(self.sql.stop)
         self.sql.start()
         load_tables(self.sql, config.sql)
         return int(self.sql.port)
@@ -215,7 +214,9 @@ def _fill_vaults(config: Config, principals: Sequence[Principal]) -> Mapping[str
     for vault_name, secrets in config.vaults.items():
         vault = vaults[vault_name] = Vault(vault_name)
         for name, secret in secrets.items():
-            value = secret.value or client_secrets.get(secret.client_secret_of or "")
+            value = secret.value
+            if secret.client_secret_of is not None:
+                value = client_secrets[secret.client_secret_of]
             vault.set(
                 name,
                 generate_secret() if value is None else value,

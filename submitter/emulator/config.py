@@ -85,7 +85,9 @@ class SecretConfig:
     expires: int | None = None
 
     def __post_init__(self) -> None:
-        if [self.value is not None, self.generate, bool(self.client_secret_of)].count(True) != 1:
+        if [self.value is not None, self.generate, self.client_secret_of is not None].count(
+            True
+        ) != 1:
             raise ValueError("a secret has one of 'value', 'generate: true' and 'client_secret_of'")
         if self.version is not None and not _VERSION.fullmatch(self.version):
             raise ValueError("a secret's version is 32 hexadecimal digits in lower case")
@@ -233,7 +235,7 @@ class Config:
                     f"vault name '{vault}' must be 3 to 24 letters, digits and hyphens"
                 )
             for name, secret in secrets.items():
-                if secret.client_secret_of and secret.client_secret_of not in principals:
+                if secret.client_secret_of not in (None, *principals):
                     raise ValueError(
                         f"secret '{name}' is to hold the client secret of "
                         f"'{secret.client_secret_of}', and there is no such service principal; "

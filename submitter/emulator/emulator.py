@@ -78,9 +78,9 @@ class Emulator:
 
     def stop(self) -> None:
         """End runs, servers and threads; stopping twice is fine."""
-        if self._running is not None:
-            self._running.stop()
-            self._running = None
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop()
 
     def __enter__(self) -> "Emulator":  # noqa: PYI034 - typing.Self came with Python 3.11
         return self.start()
