@@ -1,14 +1,17 @@
 """One output stream of the command, masked on its way to ours."""
 
+import math
 import os
 import select
 import threading
 from typing import IO
 
+from remote_entry.deadline import Deadline
 from remote_entry.masking import Masker, StreamMasker
 
 CHUNK_BYTES = 65536
 IDLE_SECONDS_AFTER_EXIT = 0.5
+LONGEST_SECONDS_AFTER_EXIT = 10.0
 
 
 class Relay:
@@ -27,14 +30,16 @@ class Relay:
         self._target = target
         self._stream = StreamMasker(masker)
         self._ended, self._end = os.pipe()
+        self._rest = Deadline(math.inf)
         self._thread = threading.Thread(target=self._copy, daemon=True, name="remote-entry-relay")
         self._thread.start()
 
     def command_ended(self) -> None:
-        """Take silence for the end from now on.
+        """Take silence for the end from now on, and no output for endless.
 
-        A process that the command left behind may keep the pipe open for ever.
+        A process that the command left behind may keep the pipe open, or write, for ever.
         """
+        self._rest = Deadline(LONGEST_SECONDS_AFTER_EXIT)
         os.close(self._end)
 
     def join(self) -> None:
@@ -57,9 +62,10 @@ class Relay:
     def _next_chunk(self) -> bytes:
         """Return the next bytes, or none at the end or after silence that follows the exit."""
         readable, _, _ = select.select([self._source, self._ended], [], [])
-        if self._source not in readable:
-            readable, _, _ = select.select([self._source], [], [], IDLE_SECONDS_AFTER_EXIT)
-            if not readable:
+        if self._ended in readable:
+            patience = min(IDLE_SECONDS_AFTER_EXIT, self._rest.remaining())
+            readable, _, _ = select.select([self._source], [], [], patience)
+            if not readable or self._rest.passed:
                 return b""
         return os.read(self._source.fileno(), CHUNK_BYTES)
 

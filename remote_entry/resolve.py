@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from remote_entry.deadline import Deadline
+from remote_entry.errors import SettingsError
 from remote_entry.handover import Bundle
 from remote_entry.settings import CREDENTIAL_VARIABLES, Settings, with_workspace_values
 
@@ -42,8 +43,15 @@ def resolve(settings: Settings, environ: Mapping[str, str]) -> Resolved:
     """
     if not settings.secrets and not settings.from_workspace:
         return Resolved(settings, Bundle())
-    from remote_entry.identity import open_credential, read_from_workspace
-    from remote_entry.vault import open_vault, read_secrets
+    try:
+        from remote_entry.identity import open_credential, read_from_workspace
+        from remote_entry.vault import open_vault, read_secrets
+    except ImportError as error:
+        raise SettingsError(
+            f"The Python package {error.name} is not installed here; looked for it to read secrets",
+            kind="settings.package-missing",
+            hint="add azure-identity and azure-keyvault-secrets to the environment's conda.yml",
+        ) from None
 
     deadline = Deadline(settings.deadline)
     values = read_from_workspace(settings.from_workspace, deadline)

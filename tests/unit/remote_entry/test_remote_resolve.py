@@ -1,5 +1,6 @@
 """Identity, workspace and vault are tied together in the right order."""
 
+import sys
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -83,6 +84,14 @@ def test_workspace_alone_needs_no_vault(opened: list[Settings]) -> None:
     resolved = resolve(Settings.from_environ(environ), environ)
     assert dict(resolved.bundle.variables) == {"API_KEY": "canary-api"}
     assert opened == []
+
+
+def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image without the Azure packages is told what to add."""
+    monkeypatch.setitem(sys.modules, "remote_entry.identity", None)
+    with pytest.raises(SettingsError, match="remote_entry.identity is not installed") as caught:
+        resolve(Settings.from_environ(ENVIRON), ENVIRON)
+    assert "azure-identity" in caught.value.hint
 
 
 def test_value_from_the_workspace_is_checked_like_any_other(

@@ -232,6 +232,22 @@ def test_process_left_behind_does_not_hold_the_run() -> None:
         os.kill(child, signal.SIGKILL)
 
 
+def test_process_left_behind_that_writes_for_ever_does_not_hold_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor is one waited for that never falls silent."""
+    monkeypatch.setattr("remote_entry.relay.LONGEST_SECONDS_AFTER_EXIT", 0.05)
+    source, writing_end = os.pipe()
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 (its descriptor is needed)
+        relay = Relay(os.fdopen(source, "rb", buffering=0), nowhere.fileno(), Masker([]))
+        relay.command_ended()
+        with pytest.raises(BrokenPipeError):
+            while True:
+                os.write(writing_end, b"still here")
+        relay.join()
+    os.close(writing_end)
+
+
 def test_closed_output_ends_the_command_as_in_a_pipeline() -> None:
     """`… | head` stops a program that writes for ever."""
     process = start("yes")
