@@ -242,10 +242,15 @@ def test_process_left_behind_that_writes_for_ever_does_not_hold_the_run(
         relay = Relay(os.fdopen(source, "rb", buffering=0), nowhere.fileno(), Masker([]))
         relay.command_ended()
         with pytest.raises(BrokenPipeError):
-            while True:
-                os.write(writing_end, b"still here")
+            write_for_ever(writing_end)
         relay.join()
     os.close(writing_end)
+
+
+def write_for_ever(descriptor: int) -> None:
+    """Write until nobody reads any more."""
+    while True:
+        os.write(descriptor, b"still here")
 
 
 def test_closed_output_ends_the_command_as_in_a_pipeline() -> None:
