@@ -35,6 +35,7 @@ class ResourceManager:
             (
                 Route("GET", "/metadata/endpoints", _list_clouds, public=True),
                 Route("GET", "/subscriptions", self._list_subscriptions),
+                Route("GET", "/subscriptions/{subscription}/resources", self._list_workspaces),
                 Route("GET", WORKSPACE_PATH, self._get_workspace),
             ),
             authenticate=self._authenticate,
@@ -61,6 +62,11 @@ class ResourceManager:
             "authorizationSource": "RoleBased",
         }
         return JSONResponse({"value": [entry]})
+
+    def _list_workspaces(self, call: Call) -> Response:
+        """List what `Workspace.list` filters a subscription's resources for."""
+        known = call.parameters["subscription"].lower() == self._workspace.subscription_id.lower()
+        return JSONResponse({"value": [self._describe_workspace()] if known else []})
 
     def _get_workspace(self, call: Call) -> Response:
         asked = call.parameters

@@ -106,13 +106,15 @@ class Machinery:
         self._cleanup.callback(compute.stop)
         sql_name = config.sql.server if config.sql else None
         complete = run_environment(reached_by, sql_name, sql_port)
-        execution = Execution(access, self.history, snapshots, artifacts, compute, complete)
+        execution = Execution(
+            access, self.history, self.environments, snapshots, artifacts, compute, complete
+        )
         services: tuple[Service, ...] = (
             entra.service(),
             ResourceManager(workspace, entra).service(),
             KeyVault(self.vaults, entra).service(),
             Storage(workspace.blob_host, blobs, shared_access).service(),
-            Discovery(workspace).service(),
+            Discovery(access).service(),
             Computes(access, config.computes).service(),
             self.environments.service(),
             WorkspaceSecrets(access, self.vaults[workspace.vault]).service(),

@@ -584,3 +584,44 @@ def test_an_injected_401_surfaces_in_the_sdk(finished: Any, azure: Emulator) -> 
         run.get_details()
     assert rule.remaining == 0
     assert run.get_details()["status"] == "Completed"
+
+
+def test_a_workspace_is_listed_in_its_subscription(project: Path, azure: Emulator) -> None:
+    """`Workspace.list` finds the one workspace."""
+    from azureml.core import Workspace
+
+    assert list(Workspace.list(azure.workspace["subscription_id"])) == ["ws-local"]
+
+
+def test_an_experiment_is_tagged_archived_and_listed(workspace: Any) -> None:
+    """`Experiment` has tags of its own, and archiving it can be undone."""
+    from azureml.core import Experiment
+
+    experiment = Experiment(workspace, "kept")
+    experiment.set_tags({"team": "data"})
+    experiment.archive()
+    experiment.reactivate()
+    experiment.refresh()
+    assert (experiment.tags, experiment.archived_time) == ({"team": "data"}, None)
+    assert "kept" in [each.name for each in Experiment.list(workspace)]
+
+
+def test_an_environment_is_registered_by_the_run_that_uses_it(
+    workspace: Any, azure: Emulator, source: Callable[[str], str]
+) -> None:
+    """A run without a registered environment still says which one it had."""
+    from azureml.core import Environment
+
+    environment = Environment("never-registered")
+    run = submit(workspace, source("print(1)"), environment=environment)
+    azure.wait_for_run(run.id)
+    assert run.get_environment().name == "never-registered"
+    assert [version.version for version in azure.environments["never-registered"]] == ["1"]
+
+
+def test_an_unplayed_service_is_refused_in_words(workspace: Any, azure: Emulator) -> None:
+    """What the emulator does not play says so through the SDK's own exception."""
+    with pytest.raises(Exception, match="emulator does not play"):
+        workspace.get_default_datastore()
+    assert len(azure.unknown_routes) == 1
+    azure.unknown_routes.clear()

@@ -33,6 +33,10 @@ class EnvironmentVersion:
         return {"name": self.name, "version": self.version, **self.content}
 
 
+# What makes two definitions the same, beside their name.
+CONTENT = ("python", "docker", "environmentVariables", "spark", "r", "inferencingStackVersion")
+
+
 class Environments:
     """The workspace's registered environments.
 

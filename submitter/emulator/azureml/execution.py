@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from submitter.emulator.azureml.access import Access, user_error
 from submitter.emulator.azureml.artifacts import Artifacts
+from submitter.emulator.azureml.environments import CONTENT, Environments
 from submitter.emulator.azureml.history import FINAL, Experiment, History, RunRecord
 from submitter.emulator.azureml.runs import RUN_TOKEN_SECONDS
 from submitter.emulator.azureml.snapshots import Snapshots
@@ -31,6 +32,7 @@ class Execution:
     Args:
         access: The workspace's front.
         history: Where the runs are written down.
+        environments: Where an environment that was never registered is, as in Azure.
         snapshots: Holds the runs' source folders.
         artifacts: Takes the runs' logs and outputs.
         compute: Carries runs out.
@@ -41,6 +43,7 @@ class Execution:
         self,
         access: Access,
         history: History,
+        environments: Environments,
         snapshots: Snapshots,
         artifacts: Artifacts,
         compute: Compute,
@@ -48,6 +51,7 @@ class Execution:
     ) -> None:
         self._access = access
         self._history = history
+        self._environments = environments
         self._snapshots = snapshots
         self._artifacts = artifacts
         self._compute = compute
@@ -83,12 +87,21 @@ class Execution:
         if target not in self._compute.targets:
             raise user_error(f"Unknown compute target '{target}'.", 400)
         self._snapshots.files(snapshot)
+        definition["environment"] = self._registered(definition.get("environment") or {})
         experiment = self._history.create_experiment(call.parameters["experiment"])
         run_id = call.query.get("runId") or f"{experiment.name}_{uuid.uuid4().hex[:16]}"
         self._history.create_run(experiment, run_id, call.claims.get("oid"))
         run = self._note_submission(experiment, run_id, definition, snapshot)
         self._compute.submit(self._job(run, definition, snapshot), _Report(self, run_id))
         return JSONResponse({"runId": run_id})
+
+    def _registered(self, environment: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Register the environment of a run that has no version yet."""
+        name = environment.get("name")
+        if not name or environment.get("version"):
+            return environment
+        content = {key: environment.get(key) for key in CONTENT}
+        return {**environment, "version": self._environments.register(name, content).version}
 
     def _note_submission(
         self, experiment: Experiment, run_id: str, definition: Mapping[str, Any], snapshot: str

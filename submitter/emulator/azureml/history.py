@@ -20,16 +20,19 @@ class Experiment:
     experiment_id: str
     name: str
     created_utc: str
+    description: str | None = None
+    archived_time: str | None = None
+    tags: Mapping[str, str | None] = field(default_factory=dict)
 
     def to_wire(self) -> dict[str, Any]:
         """Write the experiment as the service returns it."""
         return {
             "experimentId": self.experiment_id,
             "name": self.name,
-            "description": None,
+            "description": self.description,
             "createdUtc": self.created_utc,
-            "archivedTime": None,
-            "tags": {},
+            "archivedTime": self.archived_time,
+            "tags": self.tags,
             "artifactLocation": None,
         }
 
@@ -152,6 +155,22 @@ class History:
             if name not in self._experiments:
                 self._experiments[name] = Experiment(str(uuid.uuid4()), name, iso(now()))
             return self._experiments[name]
+
+    def change_experiment(self, experiment_id: str, sent: Mapping[str, Any]) -> Experiment:
+        """Change description and tags of an experiment, archive it or bring it back."""
+        with self._lock:
+            experiment = self.experiment_by_id(experiment_id)
+            archived_time = experiment.archived_time
+            if sent.get("archive") is not None:
+                archived_time = iso(now()) if sent["archive"] else None
+            changed = replace(
+                experiment,
+                description=sent.get("description") or experiment.description,
+                archived_time=archived_time,
+                tags={**experiment.tags, **(sent.get("tags") or {})},
+            )
+            self._experiments[experiment.name] = changed
+            return changed
 
     def runs(self) -> list[RunRecord]:
         """Return all runs, the oldest first."""

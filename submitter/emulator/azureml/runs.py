@@ -51,6 +51,7 @@ class Runs:
             Route("GET", experiment, self._get_experiment),
             Route("POST", experiment, self._create_experiment),
             Route("GET", f"{base}/experimentids/{{experiment_id}}", self._get_experiment_by_id),
+            Route("PATCH", f"{base}/experimentids/{{experiment_id}}", self._change_experiment),
             Route("POST", f"{base}/experiments:query", self._list_experiments),
             Route("POST", f"{experiment}/runs:query", self._query),
             Route("POST", f"{base}/experimentids/{{experiment_id}}/runs:query", self._query),
@@ -80,6 +81,12 @@ class Runs:
     def _get_experiment_by_id(self, call: Call) -> Response:
         experiment = self._history.experiment_by_id(call.parameters["experiment_id"])
         return JSONResponse(experiment.to_wire())
+
+    def _change_experiment(self, call: Call) -> Response:
+        experiment_id = call.parameters["experiment_id"]
+        return JSONResponse(
+            self._history.change_experiment(experiment_id, call.json or {}).to_wire()
+        )
 
     def _list_experiments(self, _call: Call) -> Response:
         return listed([experiment.to_wire() for experiment in self._history.experiments()])
