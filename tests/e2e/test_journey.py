@@ -34,7 +34,7 @@ def test_leaving_at_once_and_coming_back(shell: Shell) -> None:
         "train.py",
         "from pathlib import Path\nfrom azureml.core import Run\n"
         "Run.get_context().log('rows', 7)\nPath('outputs/r.txt').write_text('kept')\n"
-        "import remote_entry\nprint('done')\n",
+        "from remote_entry import get_secret\nget_secret(1)\nprint('done')\n",
     )
     run_id = shell("submit", "job.yml", "--no-wait").stdout.strip()
     assert shell("runs", "follow", run_id).stdout.endswith("done\n")

@@ -34,8 +34,8 @@ NUMBERS = ["month", "day", "hour", "dep_delay", "distance", "seats", "wind_speed
 def main() -> None:
     """Query, train, measure, and keep the model with the run."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--months", type=int, default=6)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--months", type=int, default=3)
     arguments = parser.parse_args()
 
     flights = read_frame(QUERY, {"rows": arguments.rows, "months": arguments.months})
