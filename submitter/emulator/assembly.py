@@ -17,6 +17,7 @@ from submitter.emulator.azureml.artifacts import Artifacts
 from submitter.emulator.azureml.computes import Computes
 from submitter.emulator.azureml.discovery import Discovery
 from submitter.emulator.azureml.environments import Environments
+from submitter.emulator.azureml.events import Events
 from submitter.emulator.azureml.execution import Execution
 from submitter.emulator.azureml.history import History
 from submitter.emulator.azureml.metrics import Metrics
@@ -122,7 +123,8 @@ class Machinery:
             artifacts.service(),
             self.metrics.service(),
             execution.service(),
-            Runs(access, self.history, artifacts, execution.cancel).service(),
+            Runs(access, self.history, artifacts).service(),
+            Events(access, self.history, execution.cancel).service(),
         )
         self.application = Application(services, faults, journal)
         server.start(

@@ -428,11 +428,13 @@ def test_an_interactive_run_logs_uploads_and_completes(
     child = run.child_run("child")
     child.log("depth", 3)
     child.complete()
+    sweep = run.create_children(count=2)
     run.complete()
     assert run.get_status() == "Completed"
     assert run.get_metrics() == {"accuracy": 0.9}
     assert run.get_file_names() == ["outputs/model.txt"]
-    assert [each.get_metrics() for each in run.get_children()] == [{"depth": 3}]
+    assert child.get_metrics() == {"depth": 3}
+    assert {each.id for each in run.get_children()} == {child.id, *(each.id for each in sweep)}
 
 
 @pytest.mark.filterwarnings("ignore:Submitting:UserWarning")  # the SDK's word about its size

@@ -1,12 +1,12 @@
-"""The run history service: experiments, runs, their tags, events and queries."""
+"""The run history service: experiments, runs, their tags and queries."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from submitter.emulator.azureml.access import Access, listed, user_error
+from submitter.emulator.azureml.access import Access, listed
 from submitter.emulator.azureml.artifacts import Artifacts
 from submitter.emulator.azureml.history import History, RunRecord
 from submitter.emulator.azureml.odata import FilterError, parse_filter
@@ -17,7 +17,6 @@ from submitter.emulator.workspace import WORKSPACE_PATH
 LOG_FOLDERS = ("user_logs/", "azureml-logs/", "logs/", "system_logs/")
 RUN_TOKEN_SECONDS = 14 * 86_400
 PAGE_SIZE = 100
-_EVENT_PREFIX = "Microsoft.MachineLearning.Run."
 
 
 class Runs:
@@ -27,20 +26,12 @@ class Runs:
         access: The workspace's front.
         history: The experiments and runs.
         artifacts: Knows the log files of a run.
-        cancel: Cancels a run that a compute target carries out.
     """
 
-    def __init__(
-        self,
-        access: Access,
-        history: History,
-        artifacts: Artifacts,
-        cancel: Callable[[RunRecord], None],
-    ) -> None:
+    def __init__(self, access: Access, history: History, artifacts: Artifacts) -> None:
         self._access = access
         self._history = history
         self._artifacts = artifacts
-        self._cancel = cancel
 
     def service(self) -> Service:
         """Return the routes of the run history."""
@@ -55,6 +46,7 @@ class Runs:
             Route("POST", f"{base}/experiments:query", self._list_experiments),
             Route("POST", f"{experiment}/runs:query", self._query),
             Route("POST", f"{base}/experimentids/{{experiment_id}}/runs:query", self._query),
+            Route("PATCH", f"{experiment}/batch/runs", self._patch_batch),
             Route("GET", f"{base}/runs/{{run}}", self._get),
             *self._run_routes(f"{experiment}/runs/{{run}}"),
             *self._run_routes(f"{base}/experimentids/{{experiment_id}}/runs/{{run}}"),
@@ -68,7 +60,6 @@ class Runs:
             Route("GET", f"{run}/token", self._renew_token),
             Route("GET", f"{run}/children", self._list_children),
             Route("DELETE", f"{run}/tags", self._remove_tags),
-            Route("POST", f"{run}/events", self._receive_event),
         )
 
     def _get_experiment(self, call: Call) -> Response:
@@ -103,6 +94,16 @@ class Runs:
         run_id = call.parameters["run"]
         self._history.create_run(experiment, run_id, call.claims.get("oid"))
         return JSONResponse(self._history.patch(run_id, call.json or {}).to_wire())
+
+    def _patch_batch(self, call: Call) -> Response:
+        """Change several runs at once, as `Run.create_children` does."""
+        experiment = self._history.create_experiment(call.parameters["experiment"])
+        changed = {}
+        for sent in (call.json or {}).get("runs", []):
+            run_id = str(sent["runId"])
+            self._history.create_run(experiment, run_id, call.claims.get("oid"))
+            changed[run_id] = self._history.patch(run_id, sent).to_wire()
+        return JSONResponse({"runs": changed, "errors": {}})
 
     def _get_details(self, call: Call) -> Response:
         run = self._run(call)
@@ -168,34 +169,6 @@ class Runs:
         else:
             name = self._history.experiment(call.parameters["experiment"]).name
         return [run.to_wire() for run in self._history.runs() if run.experiment == name]
-
-    def _receive_event(self, call: Call) -> Response:
-        """Take in what a client says happened to a run.
-
-        The answer must be 200: azureml-core takes the 202 of other events for a failure, and
-        `Experiment.start_logging` fails with it.
-        """
-        run = self._run(call)
-        event = call.json or {}
-        name = str(event.get("name", ""))
-        data = event.get("data") or {}
-        kind = name.removeprefix(_EVENT_PREFIX)
-        if kind == name:
-            raise user_error(f"The emulator does not play the event '{name}'.", 400)
-        if kind == "Start" and run.definition is None:
-            self._history.update(
-                run.run_id, status="Running", start_time_utc=run.start_time_utc or iso(now())
-            )
-        elif kind == "Error":
-            self._history.update(run.run_id, error=data.get("ErrorResponse") or data)
-        elif kind == "Warning":
-            self._history.update(run.run_id, warnings=(*run.warnings, data))
-        elif kind in ("CancelRequested", "Canceled") and run.definition is not None:
-            self._cancel(run)
-        elif kind in ("Completed", "Failed", "Canceled") and run.definition is None:
-            # A run that a compute target carries out ends when its process does.
-            self._history.end(run.run_id, kind)
-        return JSONResponse({})
 
     def _run(self, call: Call) -> RunRecord:
         return self._history.run(call.parameters["run"])
