@@ -71,7 +71,15 @@ def open_workspace(
                 subscription_id=address.subscription_id,
                 resource_group=address.resource_group,
             )
-    config = _find_config(address.config or Path.cwd())
+    start = address.config or Path.cwd()
+    config = find_config(start)
+    if config is None:
+        raise WorkspaceError(
+            f"No workspace is configured: there is no .azureml/config.json in {start} or a "
+            "folder above it. Download config.json from the workspace's page in Azure ML studio, "
+            "or name the workspace with --subscription, --resource-group and --workspace. "
+            "To try it without Azure, add --emulator."
+        )
     authentication = _sign_in(environ, person_is_there=person_is_there)
     with _opening(f"that {config} names"):
         return Workspace.from_config(str(config), auth=authentication)
@@ -91,21 +99,21 @@ def _opening(which: str) -> Iterator[None]:
         raise
 
 
-def _find_config(start: Path) -> Path:
-    """Look where `Workspace.from_config` looks, before anybody has to sign in."""
+def find_config(start: Path) -> Path | None:
+    """Look for a config.json where `Workspace.from_config` looks, without signing in.
+
+    Args:
+        start: The file itself, or the folder to look in and above.
+
+    Returns:
+        The file, or None if there is none.
+    """
     if start.is_file():
         return start
     start = start.absolute()
-    for folder in (start, *start.parents):
-        for name in (".azureml/config.json", "aml_config/config.json", "config.json"):
-            if (folder / name).is_file():
-                return folder / name
-    raise WorkspaceError(
-        f"No workspace is configured: there is no .azureml/config.json in {start} or a folder "
-        "above it. Download config.json from the workspace's page in Azure ML studio, or name "
-        "the workspace with --subscription, --resource-group and --workspace. "
-        "To try it without Azure, add --emulator."
-    )
+    candidates = (".azureml/config.json", "aml_config/config.json", "config.json")
+    found = (folder / name for name in candidates for folder in (start, *start.parents))
+    return next((path for path in found if path.is_file()), None)
 
 
 def _sign_in(environ: Mapping[str, str], *, person_is_there: bool) -> Any:

@@ -1,11 +1,14 @@
 """`submitter emulator`: the Azure that runs on a laptop."""
 
+import json
 import os
+import shlex
 import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +17,7 @@ import typer
 from submitter.cli.output import say
 
 if TYPE_CHECKING:
-    from submitter.emulator import Emulator
+    from submitter.emulator import Config, Emulator
 
 app = typer.Typer(help="The Azure that runs on this machine.", no_args_is_help=True)
 ConfigFile = Annotated[
@@ -38,7 +41,7 @@ def start(*, config: ConfigFile = None) -> None:
     """Start an emulator and print the variables that point a shell at it; Ctrl-C ends it."""
     with _emulator(config or _default_config()) as azure:
         for name, value in azure.environ.items():
-            typer.echo(f"export {name}={_quoted(value)}")
+            typer.echo(f"export {name}={shlex.quote(value)}")
         say("The emulator is up. Press Ctrl-C to end it.")
         stopped = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: stopped.set())
@@ -74,23 +77,45 @@ def _emulator(config: Path | None) -> Iterator["Emulator"]:
     from submitter.errors import InputError
 
     try:
-        from submitter.emulator import Emulator
+        from submitter.emulator import Config, Emulator, EmulatorError, load_config
     except ModuleNotFoundError as error:
         raise InputError(
             f"The emulator needs {error.name}. Install it with: pip install 'submitter[emulator]'"
         ) from None
-    with Emulator(config) as azure:
-        yield azure
+    try:
+        played = _in_the_projects_workspace(load_config(config) if config else Config())
+        with Emulator(played) as azure:
+            yield azure
+    except EmulatorError as error:
+        raise InputError(str(error)) from None
+
+
+def _in_the_projects_workspace(config: "Config") -> "Config":
+    """Play the workspace that this folder's config.json names, if there is one."""
+    from submitter.workspace import find_config
+
+    path = find_config(Path.cwd())
+    if path is None:
+        return config
+    named = json.loads(path.read_text(encoding="utf-8"))
+    workspace = replace(
+        config.workspace,
+        subscription_id=named["subscription_id"],
+        resource_group=named["resource_group"],
+        name=named["workspace_name"],
+    )
+    return replace(config, workspace=workspace)
 
 
 @contextmanager
 def _workspace_config(azure: "Emulator") -> Iterator[None]:
     """Lend this folder a config.json for `Workspace.from_config()`, unless it has its own."""
-    path = Path(".azureml") / "config.json"
-    if path.exists():
+    from submitter.workspace import find_config
+
+    if find_config(Path.cwd()):
         yield
         return
-    azure.write_workspace_config(Path.cwd())
+    path = azure.write_workspace_config(Path.cwd())
     try:
         yield
     finally:
@@ -114,9 +139,3 @@ def _left_to(process: "subprocess.Popen[bytes]") -> Iterator[None]:
 def _default_config() -> Path | None:
     path = Path("emulator.yml")
     return path if path.exists() else None
-
-
-def _quoted(value: str) -> str:
-    import shlex
-
-    return shlex.quote(value)

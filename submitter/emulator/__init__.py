@@ -4,7 +4,8 @@ The real SDKs and drivers talk to it unmodified; its README says what it plays a
 """
 
 from submitter.emulator.config import Config
+from submitter.emulator.config_file import load_config
 from submitter.emulator.emulator import Emulator
 from submitter.emulator.errors import ConfigError, EmulatorError
 
-__all__ = ["Config", "ConfigError", "Emulator", "EmulatorError"]
+__all__ = ["Config", "ConfigError", "Emulator", "EmulatorError", "load_config"]
