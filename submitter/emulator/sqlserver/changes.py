@@ -45,7 +45,7 @@ def insert(tree: exp.Insert, translator: Translator) -> Change:
     """Translate INSERT ... VALUES, SELECT or DEFAULT VALUES."""
     tree = translator.prepare(tree)
     table = translator.target(tree.this)
-    columns = _listed_columns(tree, table)
+    columns = listed_columns(tree, table)
     output = _output_columns(tree, translator)
     returning = _returning(tree, translator)
     source = tree.expression
@@ -81,7 +81,7 @@ def update(tree: exp.Update, translator: Translator) -> Change:
     values = [exp.alias_(value.copy(), f"v{index}") for index, (_, value) in enumerate(assignments)]
     select = _row_select(tree, node, values)
     rewritten = translator.rewrite(select)
-    for (name, _), projection in zip(assignments, rewritten.expressions[1:]):
+    for (name, _), projection in zip(assignments, rewritten.expressions[1:], strict=True):
         column = _column(table, name)
         if column.identity:
             raise SqlError(8102, f"Cannot update identity column '{name}'.")
@@ -132,7 +132,8 @@ def assigned(value: exp.Expression, source: SqlType | None, column: Column) -> e
     return convert(value, source, target)
 
 
-def _listed_columns(tree: exp.Insert, table: Table) -> list[Column]:
+def listed_columns(tree: exp.Insert, table: Table) -> list[Column]:
+    """Return the columns that an INSERT fills, in its order."""
     if isinstance(tree.this, exp.Schema):
         return [_column(table, name.name) for name in tree.this.expressions]
     return [column for column in table.columns if not column.identity]
@@ -154,12 +155,12 @@ def _assigned_source(
         for row in rewritten.expressions:
             if len(row.expressions) != len(columns):
                 raise _wrong_count()
-            for cell, column in zip(list(row.expressions), columns):
+            for cell, column in zip(list(row.expressions), columns, strict=True):
                 cell.replace(assigned(cell.copy(), translator.type_of(cell), column))
     elif isinstance(rewritten, exp.Select) and not rewritten.is_star:
         if len(rewritten.expressions) != len(columns):
             raise _wrong_count()
-        for projection, column in zip(list(rewritten.expressions), columns):
+        for projection, column in zip(list(rewritten.expressions), columns, strict=True):
             _assign_projection(projection, column, translator)
     return rewritten
 
@@ -186,7 +187,7 @@ def _target_in_from(
     candidates = _tables_of(tree)
     for candidate in candidates:
         same = candidate.alias_or_name.lower() == named.name.lower()
-        if same and candidate is not tree.this or candidate is named:
+        if (same and candidate is not tree.this) or candidate is named:
             return candidate, translator.target(candidate)
     for candidate in candidates:
         if candidate.alias_or_name.lower() == named.name.lower():

@@ -5,6 +5,7 @@ meanwhile. So a cancel or a lost client is seen at once, whatever the engine is 
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import socket
 import ssl
@@ -30,6 +31,9 @@ from submitter.emulator.sqlserver.wire import (
 )
 
 _INTERRUPT_INTERVAL = 0.02
+# Some drivers hold Python's lock while they wait for the rest of an answer. If the server runs
+# in the same process, it can only go on if the answer was handed over in one piece.
+_PORTION = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Connection:
         self._session: Session | None = None
         self._worker: concurrent.futures.ThreadPoolExecutor | None = None
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._waited = False
+        self._pending: concurrent.futures.Future[_Portion] | None = None
 
     def serve(self) -> None:
         """Serve; returns when the client is gone or was turned away."""
@@ -89,14 +93,16 @@ class Connection:
     def stop(self) -> None:
         """End the connection from another thread."""
         self._transport.close()
+        self._wake()
         if self._session is not None:
             self._session.interrupt()
 
     def _close(self) -> None:
+        if self._session is not None:
+            self._finish_worker(self._session)
+            self._session.close()
         if self._worker is not None:
             self._worker.shutdown()
-        if self._session is not None:
-            self._session.close()
         self._transport.close()
         self._wake_reader.close()
         self._wake_writer.close()
@@ -187,41 +193,38 @@ class Connection:
 
     def _stream(self, answer: Answer, writer: PacketWriter, session: Session) -> bool:
         """Send an answer piece by piece; return whether it was cancelled."""
-        self._pending = self._ask(answer)
+        pending = self._ask(answer)
         while True:
-            if self._cancel_arrives(self._pending, None):
+            if self._cancel_arrives(pending, None):
                 return True
-            piece = self._pending.result()
-            if piece is None:
+            portion = pending.result()
+            if not portion.is_last and portion.pause is None:
+                pending = self._ask(answer)  # computed while this one is sent
+            self._transport.send(writer.add(portion.tokens))
+            if portion.is_last:
                 return False
-            if isinstance(piece, Pause):
+            if portion.pause is not None:
                 self._transport.send(writer.full_packets())
-                if self._cancel_arrives(None, piece.seconds):
+                if self._cancel_arrives(None, portion.pause):
                     return True
-                self._pending = self._ask(answer)
-                continue
-            self._pending = self._ask(answer)  # computed while this piece is sent
-            packets = writer.add(piece)
-            if packets:
-                self._transport.send(packets)
+                pending = self._ask(answer)
 
-    def _ask(self, answer: Answer) -> "concurrent.futures.Future[bytes | Pause | None]":
-        """Have the worker compute the next piece; None is the end."""
+    def _ask(self, answer: Answer) -> "concurrent.futures.Future[_Portion]":
+        """Have the worker compute the next portion."""
         if self._worker is None:
             raise ConnectionLostError("the connection is closed")
-        future = self._worker.submit(next, answer, None)
+        future = self._worker.submit(_portion, answer)
         future.add_done_callback(lambda _: self._wake())
+        self._pending = future
         return future
 
     def _wake(self) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the connection is closing and nobody waits
             self._wake_writer.send(b"\0")
-        except OSError:
-            pass  # the connection is closing and nobody waits
 
     def _cancel_arrives(
         self,
-        pending: "concurrent.futures.Future[bytes | Pause | None] | None",
+        pending: "concurrent.futures.Future[_Portion] | None",
         seconds: float | None,
     ) -> bool:
         """Wait for the worker, or for some seconds; return True as soon as a cancel comes."""
@@ -249,10 +252,9 @@ class Connection:
 
     def _finish_worker(self, session: Session) -> None:
         """Stop what the worker does; its answer is not wanted any more."""
-        while not self._pending.done():
+        while self._pending is not None and not self._pending.done():
             session.interrupt()
             concurrent.futures.wait([self._pending], timeout=_INTERRUPT_INTERVAL)
-        self._pending.exception()
 
     def _next_message(self) -> Message:
         while True:
@@ -275,3 +277,24 @@ class Connection:
             "error" if kind == "error" else "lost", self._session_id, text=text, error=error
         )
         self._server.events.add(noted)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Portion:
+    """A part of an answer: tokens, then a pause, the end, or just more to come."""
+
+    tokens: bytes
+    pause: float | None = None
+    is_last: bool = False
+
+
+def _portion(answer: Answer) -> _Portion:
+    """Collect tokens up to a size worth sending, so that threads seldom change hands."""
+    tokens = bytearray()
+    for item in answer:
+        if isinstance(item, Pause):
+            return _Portion(bytes(tokens), pause=item.seconds)
+        tokens += item
+        if len(tokens) >= _PORTION:
+            return _Portion(bytes(tokens))
+    return _Portion(bytes(tokens), is_last=True)

@@ -3,7 +3,7 @@
 Sources: "CAST and CONVERT (Transact-SQL)", its tables of styles and of truncation.
 """
 
-import datetime
+import datetime as dt
 import re
 
 from sqlglot import exp
@@ -97,7 +97,7 @@ def literal_date(text: str, target: SqlType) -> str | None:
         return re.sub(r"(\.\d{6})\d+", r"\1", stripped)
     for form in _LITERAL_FORMS:
         try:
-            parsed = datetime.datetime.strptime(stripped, form)  # noqa: DTZ007 - it has no zone
+            parsed = dt.datetime.strptime(stripped, form)  # noqa: DTZ007 - it has no zone
         except ValueError:
             continue
         return parsed.date().isoformat() if target.name == "date" else parsed.isoformat(" ")
@@ -144,7 +144,7 @@ def _to_text(value: exp.Expression, source: SqlType | None, style: int | None) -
             "CASE WHEN :short THEN '' ELSE '0x' END || hex(:value)",
             short=exp.convert(style == 2),
             value=value,
-        )  # noqa: PLR2004 - the style
+        )
     return template("CAST(:value AS VARCHAR)", value=value)
 
 
@@ -191,4 +191,6 @@ def _text_to_date(
             raise not_played(f"CONVERT with style {style}")
         verb = "try_strptime" if attempt else "strptime"
         value = template(f"{verb}(:value, :form)", value=value, form=_DATE_STYLES[style])
+    elif target.name == "datetimeoffset":  # DuckDB knows no space before the zone
+        value = template(r"regexp_replace(:value, '\s+([+-]\d\d:\d\d)$', '\1')", value=value)
     return _cast(value, target.duckdb, attempt=attempt)

@@ -13,6 +13,7 @@ from submitter.emulator.sqlserver.catalog import (
     Table,
     TableKey,
 )
+from submitter.emulator.sqlserver.changes import assigned
 from submitter.emulator.sqlserver.dialect import (
     Translation,
     Translator,
@@ -20,7 +21,6 @@ from submitter.emulator.sqlserver.dialect import (
     engine_table,
     table_name,
 )
-from submitter.emulator.sqlserver.changes import assigned
 from submitter.emulator.sqlserver.engine import quoted
 from submitter.emulator.sqlserver.errors import SqlError, not_played
 from submitter.emulator.sqlserver.types import (
@@ -30,6 +30,8 @@ from submitter.emulator.sqlserver.types import (
     Column,
     parse_type,
 )
+
+_IDENTITY = (exp.GeneratedAsIdentityColumnConstraint, exp.AutoIncrementColumnConstraint)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +96,7 @@ def create_view(tree: exp.Create, text: str, translator: Translator) -> Definiti
     columns = list(translation.columns)
     if isinstance(tree.this, exp.Schema):
         names = [item.name for item in tree.this.expressions]
-        columns = [dataclasses.replace(c, name=n) for c, n in zip(columns, names)]
+        columns = [dataclasses.replace(c, name=n) for c, n in zip(columns, names, strict=True)]
     table = new_table(node, translator.namespace, columns)
     table = dataclasses.replace(table, definition=text)
     listed = ", ".join(quoted(column.name) for column in columns)
@@ -245,7 +247,7 @@ class _TableBuilder:
                 if not kind.args.get("allow_null"):
                     column = dataclasses.replace(column, nullable=False)
                     text += " NOT NULL"
-            elif isinstance(kind, exp.GeneratedAsIdentityColumnConstraint):
+            elif isinstance(kind, _IDENTITY):
                 column = self._identity(column, kind)
             elif isinstance(kind, exp.DefaultColumnConstraint):
                 text += f" DEFAULT {self._default(column, kind.this)}"

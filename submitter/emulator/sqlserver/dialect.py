@@ -11,7 +11,7 @@ of a second is lost; a decimal quotient is exact to fifteen digits.
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import ClassVar
 
 import pyarrow as pa
 from sqlglot import exp
@@ -34,9 +34,26 @@ from submitter.emulator.sqlserver.types import (
 
 _CAST_LENGTH = 30
 _HARMLESS_HINTS = frozenset(
-    """nolock readuncommitted readcommitted readpast repeatableread serializable holdlock
-    rowlock paglock tablock tablockx updlock xlock snapshot nowait noexpand forceseek
-    forcescan""".split()
+    [
+        "nolock",
+        "readuncommitted",
+        "readcommitted",
+        "readpast",
+        "repeatableread",
+        "serializable",
+        "holdlock",
+        "rowlock",
+        "paglock",
+        "tablock",
+        "tablockx",
+        "updlock",
+        "xlock",
+        "snapshot",
+        "nowait",
+        "noexpand",
+        "forceseek",
+        "forcescan",
+    ]
 )
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 
@@ -51,6 +68,7 @@ class Translation:
         system: What to ask the session for, by the name that the text writes.
         views: Catalogue views to put at the engine's disposal, by name.
         columns: A query's columns as far as their types are known.
+        reads_tables: Whether any table is involved.
     """
 
     sql: str
@@ -58,6 +76,7 @@ class Translation:
     system: Mapping[str, system_values.SystemValue]
     views: Mapping[str, pa.Table]
     columns: Sequence[Column] | None
+    reads_tables: bool = True
 
 
 class Translator:
@@ -83,7 +102,9 @@ class Translator:
         """Translate a query and tell its columns."""
         tree = self.prepare(tree)
         columns = self.inference.output(tree)
-        return self.finish(self.rewrite(tree), columns)
+        reads_tables = tree.find(exp.Table) is not None
+        translation = self.finish(self.rewrite(tree), columns)
+        return dataclasses.replace(translation, reads_tables=reads_tables)
 
     def prepare(self, tree: exp.Expression) -> exp.Expression:
         """Refuse what is not played and bind what asks about the session."""
@@ -106,7 +127,7 @@ class Translator:
         for node in nodes:
             self._types[id(node)] = self.inference.type_of(node)
         for node in reversed(nodes):
-            rule = _RULES.get(type(node))
+            rule = self._RULES.get(type(node))
             if rule is None:
                 continue
             replacement = rule(self, node)
@@ -147,6 +168,17 @@ class Translator:
             raise invalid_object(_written_name(table))
         return found
 
+    def variable(self, node: exp.Parameter) -> SqlType:
+        """Return the type of a variable.
+
+        Raises:
+            SqlError: 137 if it was not declared.
+        """
+        name = node.name.lower()
+        if name not in self._variables:
+            raise SqlError(137, f'Must declare the scalar variable "@{node.name}".', severity=15)
+        return self._variables[name]
+
     def _find(self, node: exp.Table) -> Table | None:
         return self.namespace.find(table_name(node), node.db, _database_of(node))
 
@@ -168,9 +200,7 @@ class Translator:
         name = node.name.lower()
         if name in self._system:
             return self._system[name].type
-        if name not in self._variables:
-            raise SqlError(137, f'Must declare the scalar variable "@{node.name}".', severity=15)
-        return self._variables[name]
+        return self.variable(node)
 
     def _system_value(self, node: exp.Expression) -> system_values.SystemValue | None:
         if isinstance(node, exp.Parameter) and isinstance(node.this, exp.Parameter):
@@ -375,7 +405,37 @@ class Translator:
     def _lateral(self, node: exp.Lateral) -> exp.Expression:
         if not isinstance(node.this, exp.Subquery):
             raise not_played("APPLY of a function")
-        return node
+        join = node.parent
+        if isinstance(join, exp.Join):  # APPLY has no condition, DuckDB's LATERAL needs one
+            join.set("on", exp.true())
+            join.set("side", None if node.args.get("cross_apply") else "LEFT")
+        return exp.Lateral(this=node.this, alias=node.args.get("alias"))
+
+    _RULES: ClassVar[dict[type[exp.Expression], Callable[..., exp.Expression]]] = {
+        exp.Table: _table,
+        exp.Column: _column,
+        exp.Parameter: _parameter,
+        exp.Anonymous: _function,
+        exp.Cast: _cast,
+        exp.TryCast: _cast,
+        exp.Convert: _convert,
+        exp.National: _national,
+        exp.Add: _add,
+        exp.Sub: _subtract,
+        exp.Mul: _arithmetic,
+        exp.Div: _divide,
+        exp.Mod: _modulo,
+        exp.Between: _between,
+        exp.In: _in,
+        exp.Like: _like,
+        exp.Sum: _sum,
+        exp.Avg: _average,
+        exp.Window: _window,
+        exp.Fetch: _fetch,
+        exp.Collate: _collate,
+        exp.Lateral: _lateral,
+        **dict.fromkeys(_COMPARISONS, _compare),
+    }
 
 
 def engine_table(table: Table) -> exp.Table:
@@ -429,31 +489,3 @@ def _refuse_unplayed(tree: exp.Expression) -> None:
             raise not_played("AT TIME ZONE")
         if isinstance(node, exp.Window) and isinstance(node.this, exp.WithinGroup):
             raise not_played("WITHIN GROUP ... OVER")
-
-
-_Rule = Callable[[Translator, Any], exp.Expression]
-_RULES: dict[type[exp.Expression], _Rule] = {
-    exp.Table: Translator._table,
-    exp.Column: Translator._column,
-    exp.Parameter: Translator._parameter,
-    exp.Anonymous: Translator._function,
-    exp.Cast: Translator._cast,
-    exp.TryCast: Translator._cast,
-    exp.Convert: Translator._convert,
-    exp.National: Translator._national,
-    exp.Add: Translator._add,
-    exp.Sub: Translator._subtract,
-    exp.Mul: Translator._arithmetic,
-    exp.Div: Translator._divide,
-    exp.Mod: Translator._modulo,
-    exp.Between: Translator._between,
-    exp.In: Translator._in,
-    exp.Like: Translator._like,
-    exp.Sum: Translator._sum,
-    exp.Avg: Translator._average,
-    exp.Window: Translator._window,
-    exp.Fetch: Translator._fetch,
-    exp.Collate: Translator._collate,
-    exp.Lateral: Translator._lateral,
-    **dict.fromkeys(_COMPARISONS, Translator._compare),
-}

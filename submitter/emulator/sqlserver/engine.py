@@ -56,7 +56,10 @@ _ERRORS: tuple[tuple[str, int, str, int], ...] = (
      "Subquery returned more than 1 value.", 16),
     (r"INTERRUPT", 3617, "The request was cancelled.", 16),
 )  # fmt: skip
-_COMPILED = tuple((re.compile(pattern, re.S), *rest) for pattern, *rest in _ERRORS)
+_COMPILED = tuple(
+    (re.compile(pattern, re.DOTALL), number, message, severity)
+    for pattern, number, message, severity in _ERRORS
+)
 
 
 class Engine:
@@ -152,7 +155,8 @@ class EngineConnection:
 
     def interrupt(self) -> None:
         """Stop what runs; called from another thread."""
-        self._cursor.interrupt()
+        with contextlib.suppress(duckdb.ConnectionException):  # closed in the meantime
+            self._cursor.interrupt()
 
     def close(self) -> None:
         """Roll back and go."""

@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-import datetime
+import datetime as dt
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Literal, overload
@@ -34,9 +34,7 @@ class Event:
     database: str = ""
     host: str = ""
     encrypted: str = ""
-    at: datetime.datetime = dataclasses.field(
-        default_factory=lambda: datetime.datetime.now(datetime.timezone.utc)
-    )
+    at: dt.datetime = dataclasses.field(default_factory=lambda: dt.datetime.now(dt.timezone.utc))
 
 
 class EventLog(Sequence[Event]):

@@ -113,7 +113,7 @@ class SqlFaults:
                     return Fault(rule.delay, rule.drop, rule.error)
         return None
 
-    def expects_rows(self) -> bool:
-        """Whether any rule waits for rows, so that they must be counted closely."""
+    def expects(self, at: Place) -> bool:
+        """Whether any rule still waits to strike at a place."""
         with self._lock:
-            return any(rule.at == "rows" and rule.left != 0 for rule in self._rules)
+            return any(rule.at == at and rule.left != 0 for rule in self._rules)

@@ -49,17 +49,74 @@ _PART_OF = {alias: part for part, aliases in _PARTS.items() for alias in aliases
 
 # SQL Server has these; the emulator does not.
 _KNOWN_ELSEWHERE = frozenset(
-    """format str patindex isnumeric isdate parse try_parse json_value json_query json_modify
-    isjson openjson hashbytes checksum binary_checksum soundex difference translate
-    switchoffset todatetimeoffset datetimefromparts datetime2fromparts timefromparts
-    datetimeoffsetfromparts grouping grouping_id approx_count_distinct percentile_cont
-    percentile_disc error_message error_number error_severity error_state error_line
-    error_procedure xact_state string_split string_escape compress decompress
-    min_active_rowversion cursor_status fileproperty typeproperty columnproperty
-    objectproperty indexproperty date_bucket datetrunc generate_series greatest least
-    newsequentialid context_info session_context connectionproperty rowcount_big
-    checksum_agg parsename ident_seed ident_incr current_transaction_id atn2 degrees radians
-    datediff_big""".split()
+    [
+        "format",
+        "str",
+        "patindex",
+        "isnumeric",
+        "isdate",
+        "parse",
+        "try_parse",
+        "json_value",
+        "json_query",
+        "json_modify",
+        "isjson",
+        "openjson",
+        "hashbytes",
+        "checksum",
+        "binary_checksum",
+        "soundex",
+        "difference",
+        "translate",
+        "switchoffset",
+        "todatetimeoffset",
+        "datetimefromparts",
+        "datetime2fromparts",
+        "timefromparts",
+        "datetimeoffsetfromparts",
+        "grouping",
+        "grouping_id",
+        "approx_count_distinct",
+        "percentile_cont",
+        "percentile_disc",
+        "error_message",
+        "error_number",
+        "error_severity",
+        "error_state",
+        "error_line",
+        "error_procedure",
+        "xact_state",
+        "string_split",
+        "string_escape",
+        "compress",
+        "decompress",
+        "min_active_rowversion",
+        "cursor_status",
+        "fileproperty",
+        "typeproperty",
+        "columnproperty",
+        "objectproperty",
+        "indexproperty",
+        "date_bucket",
+        "datetrunc",
+        "generate_series",
+        "greatest",
+        "least",
+        "newsequentialid",
+        "context_info",
+        "session_context",
+        "connectionproperty",
+        "rowcount_big",
+        "checksum_agg",
+        "parsename",
+        "ident_seed",
+        "ident_incr",
+        "current_transaction_id",
+        "atn2",
+        "degrees",
+        "radians",
+        "datediff_big",
+    ]
 )
 
 
@@ -130,7 +187,7 @@ def _written(text: str, *names: str) -> Build:
     """Compute by a DuckDB template whose names stand for the arguments in order."""
 
     def build(arguments: list[exp.Expression], _: Types) -> exp.Expression:
-        return template(text, **dict(zip(names, arguments)))
+        return template(text, **dict(zip(names, arguments, strict=False)))
 
     return build
 

@@ -6,6 +6,7 @@ fraction, so types are worked out here, before the statement is translated.
 
 import decimal
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from sqlglot import exp
 
@@ -135,7 +136,7 @@ class Inference:
         if left is None or right is None or len(left) != len(right):
             return left
         merged = []
-        for first, second in zip(left, right):
+        for first, second in zip(left, right, strict=True):
             known = common_type(
                 column.type if column.type.name else None for column in (first, second)
             )
@@ -147,7 +148,7 @@ class Inference:
         alias = values.args.get("alias")
         names = [name.name for name in alias.columns] if alias else []
         columns = []
-        for index, cells in enumerate(zip(*rows)):
+        for index, cells in enumerate(zip(*rows, strict=True)):
             name = names[index] if index < len(names) else f"col{index}"
             columns.append(Column(name, common_type(map(self.type_of, cells)) or _UNKNOWN))
         return columns
@@ -158,6 +159,8 @@ class Inference:
             columns = self._columns_of(item)
             if columns is not None:
                 found[item.alias_or_name.lower()] = _renamed(item, columns)
+        if scope.find_ancestor(exp.Merge) is not None:
+            return {}  # a branch of MERGE sees what MERGE sees
         if isinstance(scope, exp.Insert):
             target = scope.this.this if isinstance(scope.this, exp.Schema) else scope.this
             found["inserted"] = self._columns_of(target) or ()
@@ -181,7 +184,7 @@ class Inference:
         return self._find_columns(item)
 
     def _compute(self, node: exp.Expression) -> SqlType | None:  # noqa: PLR0911 - a table
-        rule = _RULES.get(type(node))
+        rule = self._RULES.get(type(node))
         if rule is not None:
             return rule(self, node)
         if isinstance(node, exp.Column):
@@ -254,6 +257,38 @@ class Inference:
             inner = inner.expressions[0]
         return self.type_of(inner)
 
+    def _type_of_inner(self, node: exp.Expression) -> SqlType | None:
+        return self.type_of(node.this)
+
+    _RULES: ClassVar[Mapping[type, Callable[..., SqlType | None]]] = {
+        exp.Literal: _literal,
+        exp.National: lambda _, node: nvarchar(max(1, len(node.name))),
+        exp.HexString: lambda _, node: SqlType(
+            "varbinary", length=max(1, (len(node.name) + 1) // 2)
+        ),
+        exp.Null: lambda _self, _node: None,
+        exp.Paren: _type_of_inner,
+        exp.Neg: _type_of_inner,
+        exp.Alias: _type_of_inner,
+        exp.Window: _type_of_inner,
+        exp.Collate: _type_of_inner,
+        exp.Ordered: _type_of_inner,
+        exp.BitwiseNot: _type_of_inner,
+        exp.BitwiseAnd: _type_of_inner,
+        exp.BitwiseOr: _type_of_inner,
+        exp.BitwiseXor: _type_of_inner,
+        exp.Trim: _type_of_inner,
+        exp.Case: _case,
+        exp.Count: lambda _, node: BIGINT if node.args.get("big_int") else INT,
+        exp.Sum: _sum,
+        exp.Avg: _average,
+        exp.Min: _aggregated,
+        exp.Max: _aggregated,
+        exp.GroupConcat: lambda _self, _node: nvarchar(4000),
+        exp.CurrentTimestamp: lambda _self, _node: DATETIME,
+        exp.Exists: lambda _self, _node: BIT,
+    }
+
 
 def common_table_expression(table: exp.Table) -> exp.CTE | None:
     """Return the WITH query that a table's name refers to, looking outwards."""
@@ -292,40 +327,7 @@ def _renamed(item: exp.Expression, columns: Sequence[Column]) -> Sequence[Column
     names = alias.columns if isinstance(alias, exp.TableAlias) else []
     if len(names) != len(columns):
         return columns
-    return [Column(name.name, column.type, column.nullable) for name, column in zip(names, columns)]
-
-
-def _inner(self: Inference, node: exp.Expression) -> SqlType | None:
-    return self.type_of(node.this)
-
-
-def _constant(sql_type: SqlType) -> Callable[[Inference, exp.Expression], SqlType | None]:
-    return lambda _self, _node: sql_type
-
-
-_RULES: Mapping[type, Callable[..., SqlType | None]] = {
-    exp.Literal: Inference._literal,
-    exp.National: lambda _, node: nvarchar(max(1, len(node.name))),
-    exp.HexString: lambda _, node: SqlType("varbinary", length=max(1, (len(node.name) + 1) // 2)),
-    exp.Null: lambda _self, _node: None,
-    exp.Paren: _inner,
-    exp.Neg: _inner,
-    exp.Alias: _inner,
-    exp.Window: _inner,
-    exp.Collate: _inner,
-    exp.Ordered: _inner,
-    exp.BitwiseNot: _inner,
-    exp.BitwiseAnd: _inner,
-    exp.BitwiseOr: _inner,
-    exp.BitwiseXor: _inner,
-    exp.Trim: _inner,
-    exp.Case: Inference._case,
-    exp.Count: lambda _, node: BIGINT if node.args.get("big_int") else INT,
-    exp.Sum: Inference._sum,
-    exp.Avg: Inference._average,
-    exp.Min: Inference._aggregated,
-    exp.Max: Inference._aggregated,
-    exp.GroupConcat: _constant(nvarchar(4000)),
-    exp.CurrentTimestamp: _constant(DATETIME),
-    exp.Exists: _constant(BIT),
-}
+    return [
+        Column(name.name, column.type, column.nullable)
+        for name, column in zip(names, columns, strict=True)
+    ]

@@ -52,7 +52,7 @@ def read_table(source: pathlib.Path | pa.Table) -> pa.Table:
 def declared_columns(table: pa.Table) -> list[Column]:
     """Derive T-SQL columns from the data: strings as long as their longest, rounded up."""
     columns = []
-    for field, values in zip(table.schema, table.columns):
+    for field, values in zip(table.schema, table.columns, strict=True):
         sql_type = type_of_arrow(field.type)
         if sql_type.name in CHARACTER:
             sql_type = nvarchar(_declared_length(values))
@@ -73,7 +73,7 @@ def _read_csv(data: bytes) -> pa.Table:
         else column
         for column in table.columns
     ]
-    return pa.table(dict(zip(table.column_names, unzoned)))
+    return pa.table(dict(zip(table.column_names, unzoned, strict=True)))
 
 
 def _declared_length(values: pa.ChunkedArray) -> int:
@@ -86,4 +86,4 @@ def _fits_int(values: pa.ChunkedArray) -> bool:
     bounds = pc.min_max(values).as_py()
     if bounds["min"] is None:
         return True
-    return -(2**31) <= bounds["min"] and bounds["max"] < 2**31
+    return bounds["min"] >= -(2**31) and bounds["max"] < 2**31

@@ -25,6 +25,7 @@ from submitter.emulator.sqlserver.types import (
     nvarchar,
     parse_type,
 )
+from submitter.emulator.sqlserver.undeclared import parameter_types
 from submitter.emulator.sqlserver.values import Parameter, read_parameter
 from submitter.emulator.sqlserver.wire import Reader
 
@@ -36,7 +37,7 @@ _BY_NUMBER = {
 }  # fmt: skip
 _NAMED_BY_NUMBER = 0xFFFF
 _CALL_SEPARATORS = frozenset({0x80, 0xFF, 0xFE})
-_DECLARATION = re.compile(r"@(\w+)\s+(?:as\s+)?([^,(@]+(?:\([^)]*\))?)", re.I)
+_DECLARATION = re.compile(r"@(\w+)\s+(?:as\s+)?([^,(@]+(?:\([^)]*\))?)", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -339,18 +340,18 @@ def _primary_keys(call: Call, interpreter: Interpreter) -> pa.Table:
     return _rows(fields, rows)
 
 
-def _undeclared_parameters(call: Call, _: Interpreter) -> pa.Table:
-    """Suggest nvarchar for every parameter: what a driver then sends is converted."""
+def _undeclared_parameters(call: Call, interpreter: Interpreter) -> pa.Table:
     fields = (
         ("parameter_ordinal", _INT), ("name", _TEXT), ("suggested_system_type_id", _INT),
         ("suggested_system_type_name", _TEXT), ("suggested_max_length", _SMALL),
         ("suggested_precision", pa.uint8()), ("suggested_scale", pa.uint8()),
     )  # fmt: skip
-    names = sorted(set(re.findall(r"@P\d+", call.value(0) or "")), key=lambda name: int(name[2:]))
+    types = parameter_types(call.value(0) or "", interpreter.namespace)
     rows = [
-        (ordinal, name, TYPE_IDS["nvarchar"], "nvarchar(4000)", 8000, 0, 0)
-        for ordinal, name in enumerate(names, start=1)
-    ]
+        (ordinal, name, TYPE_IDS[kind.name], kind.declaration, byte_length(kind), digits(kind),
+         kind.scale)
+        for ordinal, (name, kind) in enumerate(types.items(), start=1)
+    ]  # fmt: skip
     return _rows(fields, rows)
 
 

@@ -5,7 +5,7 @@ offsets that the rows' sizes give: no Python runs per row (MS-TDS 2.2.7.19 and 2
 """
 
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import uuid
 from collections.abc import Callable, Sequence
@@ -35,8 +35,8 @@ Flags = npt.NDArray[np.bool_]
 _ROW = 0xD1
 _ROW_WITH_NULL_BITMAP = 0xD2
 _DAY_IN_MICROSECONDS = 86_400_000_000
-_EPOCH_DAY = datetime.date(1970, 1, 1).toordinal() - 1  # days since 0001-01-01
-_DATETIME_DAY = datetime.date(1970, 1, 1).toordinal() - datetime.date(1900, 1, 1).toordinal()
+_EPOCH_DAY = dt.date(1970, 1, 1).toordinal() - 1  # days since 0001-01-01
+_DATETIME_DAY = dt.date(1970, 1, 1).toordinal() - dt.date(1900, 1, 1).toordinal()
 
 # The UTF-16 bytes that each UTF-8 byte contributes: 0 for a continuation, 4 for a lead of four.
 _UTF16_BYTES = np.full(256, 2, np.int64)
@@ -106,9 +106,13 @@ def encode(columns: Sequence[Column], batch: pa.RecordBatch) -> bytes:
     """
     if batch.num_rows == 0:
         return b""
-    arrays = [_castable(array, column.type) for array, column in zip(batch.columns, columns)]
+    arrays = [
+        _castable(array, column.type) for array, column in zip(batch.columns, columns, strict=True)
+    ]
     valid = np.stack([_validity(array) for array in arrays], axis=1)
-    encoded = [_encode_column(column.type, array) for column, array in zip(columns, arrays)]
+    encoded = [
+        _encode_column(column.type, array) for column, array in zip(columns, arrays, strict=True)
+    ]
     sizes = np.stack([values.sizes() for values in encoded], axis=1) * valid
     has_null = ~valid.all(axis=1)
     bitmap_width = (len(columns) + 7) // 8

@@ -13,9 +13,41 @@ from sqlglot.tokens import Token, TokenType
 from submitter.emulator.sqlserver.errors import SqlError, not_played, syntax_error
 
 _STARTERS = frozenset(
-    """select insert update delete merge with create drop alter truncate declare set if while
-    begin end else print exec execute commit rollback use raiserror throw waitfor return
-    goto break continue grant revoke deny""".split()
+    [
+        "select",
+        "insert",
+        "update",
+        "delete",
+        "merge",
+        "with",
+        "create",
+        "drop",
+        "alter",
+        "truncate",
+        "declare",
+        "set",
+        "if",
+        "while",
+        "begin",
+        "end",
+        "else",
+        "print",
+        "exec",
+        "execute",
+        "commit",
+        "rollback",
+        "use",
+        "raiserror",
+        "throw",
+        "waitfor",
+        "return",
+        "goto",
+        "break",
+        "continue",
+        "grant",
+        "revoke",
+        "deny",
+    ]
 )
 _SET_OPERATORS = frozenset({"union", "all", "except", "intersect"})
 _MAIN_VERBS = frozenset({"select", "insert", "update", "delete", "merge"})
@@ -146,7 +178,7 @@ class _Cutter:
                 break
             depth += _depth_of(token)
             cases += (word == "case") - (word == "end" and cases > 0)
-            if depth == 0 or word in _MAIN_VERBS:
+            if depth == 0:
                 seen.add(word)
             self._index += 1
         return Statement(keyword, self._slice(start, self._index))
@@ -192,11 +224,11 @@ class _Cutter:
         return text
 
     def _index_words(self, start: int, end: int) -> list[tuple[int, int]]:
-        ranges = []
-        for index in range(start, end):
-            if self._word_at(index) in _INDEX_WORDS:
-                ranges.append((self._tokens[index].start, self._tokens[index].end + 1))
-        return ranges
+        return [
+            (self._tokens[index].start, self._tokens[index].end + 1)
+            for index in range(start, end)
+            if self._word_at(index) in _INDEX_WORDS
+        ]
 
     def _target_hints(self, start: int, end: int) -> list[tuple[int, int]]:
         """Find WITH (TABLOCK) of the table that a statement changes."""

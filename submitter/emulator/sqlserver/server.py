@@ -107,7 +107,7 @@ class SqlServer:
             thread.join(_STOP_SECONDS)
         self._engine.close()
 
-    def __enter__(self) -> "SqlServer":
+    def __enter__(self) -> "SqlServer":  # noqa: PYI034 - Self is new in Python 3.11
         self.start()
         return self
 

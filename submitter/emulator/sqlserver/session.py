@@ -5,15 +5,15 @@ which is how a cancel ends a request.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import ClassVar
 
 import pyarrow as pa
 
 from submitter.emulator.sqlserver import procedures, tokens
 from submitter.emulator.sqlserver.errors import SqlError, not_played
 from submitter.emulator.sqlserver.events import Event, EventLog, Kind
-from submitter.emulator.sqlserver.faults import Fault, SqlFaults
+from submitter.emulator.sqlserver.faults import Place, SqlFaults
 from submitter.emulator.sqlserver.interpreter import Interpreter, Variable, Variables
 from submitter.emulator.sqlserver.outcomes import (
     Completed,
@@ -32,7 +32,7 @@ from submitter.emulator.sqlserver.rows import encode
 from submitter.emulator.sqlserver.tokens import Change, Command, Done, Status
 from submitter.emulator.sqlserver.wire import Message, PacketType, Reader
 
-Answer = Iterator[bytes | Pause]
+Answer = Generator[bytes | Pause, None, None]
 _BEGIN, _COMMIT, _ROLLBACK = 5, 7, 8  # MS-TDS 2.2.6.9
 _DEADLOCK = 1205
 
@@ -69,7 +69,7 @@ class Session:
                 yield from self._show(outcome)
             self._prepared.clear()
             yield tokens.change_of_bytes(Change.RESET_ACKNOWLEDGED, b"")
-        handler = _HANDLERS.get(message.kind)
+        handler = self._HANDLERS.get(message.kind)
         try:
             if handler is None:
                 raise not_played(f"messages of the type {message.kind}, such as bulk load")
@@ -109,10 +109,10 @@ class Session:
 
     def _transaction(self, payload: bytes) -> Answer:
         request = struct.unpack_from("<H", _without_headers(payload))[0]
-        actions: dict[int, Callable[[], Iterator[Outcome]]] = {
-            _BEGIN: self.interpreter.begin,
-            _COMMIT: self.interpreter.commit,
-            _ROLLBACK: self.interpreter.rollback,
+        actions: dict[int, Callable[[], Iterator[TransactionBegan | TransactionEnded]]] = {
+            _BEGIN: self.interpreter.transactions.begin,
+            _COMMIT: self.interpreter.transactions.commit,
+            _ROLLBACK: self.interpreter.transactions.roll_back,
         }
         if request not in actions:
             raise not_played(f"the transaction manager's request {request}")
@@ -174,7 +174,7 @@ class Session:
         self._note("sql", text)
         try:
             yield from self._strike("query", text)
-            canned = self._canned.get(_normalised(text))
+            canned = self._canned.get(normalised_text(text))
             outcomes = iter((canned,)) if canned else self.interpreter.run(text, variables)
             for outcome in outcomes:
                 yield from tail.before(self._show(outcome, text, tail))
@@ -225,11 +225,11 @@ class Session:
     def _encoded(self, result: ResultSet) -> Iterator[tuple[bytes, int]]:
         """Encode batch by batch; in small ones while a fault waits for a number of rows."""
         for batch in result.batches:
-            for part in _parts(batch, 100 if self._faults.expects_rows() else batch.num_rows):
+            for part in _parts(batch, 100 if self._faults.expects("rows") else batch.num_rows):
                 yield encode(result.columns, part), part.num_rows
 
-    def _strike(self, at: Any, text: str, rows: int = 0) -> Answer:
-        fault: Fault | None = self._faults.take(at, text, rows)
+    def _strike(self, at: Place, text: str, rows: int = 0) -> Answer:
+        fault = self._faults.take(at, text, rows)
         if fault is not None:
             if fault.delay:
                 yield Pause(fault.delay)
@@ -241,7 +241,7 @@ class Session:
         self.interpreter.last_error = problem.number
         yield tokens.error(problem)
         if problem.number == _DEADLOCK:
-            for outcome in self.interpreter.abandon():
+            for outcome in self.interpreter.transactions.abandon():
                 yield from self._show(outcome)
 
     def _done(
@@ -253,6 +253,12 @@ class Session:
 
     def _note(self, kind: Kind, text: str = "", error: int | None = None) -> None:
         self._events.add(Event(kind, self.interpreter.session_id, text=text, error=error))
+
+    _HANDLERS: ClassVar[dict[int, Callable[["Session", bytes], Answer]]] = {
+        PacketType.BATCH: _batch,
+        PacketType.RPC: _remote_procedure,
+        PacketType.TRANSACTION_MANAGER: _transaction,
+    }
 
 
 class _Tail:
@@ -314,7 +320,8 @@ def _parts(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
         yield batch.slice(start, size)
 
 
-def _normalised(text: str) -> str:
+def normalised_text(text: str) -> str:
+    """Return a text by which canned answers are found, however it is laid out."""
     return " ".join(text.split()).rstrip("; ").lower()
 
 
@@ -322,11 +329,3 @@ def _without_headers(payload: bytes) -> bytes:
     """Cut off ALL_HEADERS, which begins with its own length (MS-TDS 2.2.5.3)."""
     length = struct.unpack_from("<I", payload)[0]
     return payload[length:]
-
-
-_HANDLERS: dict[int, Callable[[Session, bytes], Answer]] = {
-    PacketType.BATCH: Session._batch,
-    PacketType.RPC: Session._remote_procedure,
-    PacketType.TRANSACTION_MANAGER: Session._transaction,
-}
-normalised_text = _normalised

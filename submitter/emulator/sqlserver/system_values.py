@@ -5,7 +5,7 @@ what holds now.
 """
 
 import dataclasses
-import datetime
+import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -93,9 +93,9 @@ def function(name: str, arguments: Sequence[exp.Expression]) -> SystemValue | No
     return SystemValue(sql_type, bound)
 
 
-def now() -> datetime.datetime:
+def now() -> dt.datetime:
     """Return the server's time; its clock runs on UTC."""
-    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+    return dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
 
 
 def _literal(name: str, argument: exp.Expression) -> str:
@@ -131,12 +131,12 @@ def _has_permission(_session: Session, *_arguments: str) -> int:
     return 1  # every login of the emulator is the owner of its databases
 
 
-def _utc(_: Session) -> datetime.datetime:
+def _utc(_: Session) -> dt.datetime:
     return now()
 
 
-def _with_offset(_: Session) -> datetime.datetime:
-    return datetime.datetime.now(datetime.timezone.utc)
+def _with_offset(_: Session) -> dt.datetime:
+    return dt.datetime.now(dt.timezone.utc)
 
 
 _DATETIME2 = SqlType("datetime2", scale=7)

@@ -137,7 +137,7 @@ def _objects(catalog: Catalog, database: str) -> Rows:
     ids = schema_ids(catalog, database)
     for table in catalog.tables(database):
         is_view = table.definition is not None
-        kind = ("V ", "VIEW") if is_view else ("U ", "USER_TABLE")
+        kind = ("V", "VIEW") if is_view else ("U", "USER_TABLE")
         yield table.name, table.object_id, ids[table.schema.lower()], *kind, False, 0
         for position, key in enumerate(table.keys):
             if key.constraint:
@@ -253,7 +253,9 @@ def _foreign_key_columns(catalog: Catalog, database: str) -> Rows:
             if referred is None:
                 continue
             others = [column.name.lower() for column in referred.columns]
-            for ordinal, (own, other) in enumerate(zip(key.columns, key.referred_columns), 1):
+            for ordinal, (own, other) in enumerate(
+                zip(key.columns, key.referred_columns, strict=True), 1
+            ):
                 yield (
                     table.object_id + 8 + position,
                     ordinal,
@@ -278,7 +280,7 @@ def _identity_columns(catalog: Catalog, database: str) -> Rows:
         for number, column in enumerate(table.columns, start=1):
             if column.identity:
                 last = catalog.next_identity(table) - 1
-                yield table.object_id, column.name, number, 1, 1, last or None
+                yield table.object_id, column.name, number, 1, 1, last or None, True
 
 
 def _views(catalog: Catalog, database: str) -> Rows:
@@ -394,8 +396,8 @@ _VIEWS: dict[str, tuple[Fields, Callable[[Catalog, str], Rows]]] = {
     "sys.schemas": (_fields(name=_TEXT, schema_id=_INT, principal_id=_INT), _schemas),
     "sys.objects": (_OBJECT_FIELDS, _objects),
     "sys.all_objects": (_OBJECT_FIELDS, _objects),
-    "sys.tables": (_OBJECT_FIELDS, _of_kind("U ")),
-    "sys.views": (_OBJECT_FIELDS, _of_kind("V ")),
+    "sys.tables": (_OBJECT_FIELDS, _of_kind("U")),
+    "sys.views": (_OBJECT_FIELDS, _of_kind("V")),
     "sys.columns": (
         _fields(
             object_id=_INT, name=_TEXT, column_id=_INT, system_type_id=_TINY, user_type_id=_INT,
@@ -459,7 +461,7 @@ _VIEWS: dict[str, tuple[Fields, Callable[[Catalog, str], Rows]]] = {
     "sys.identity_columns": (
         _fields(
             object_id=_INT, name=_TEXT, column_id=_INT, seed_value=_BIG, increment_value=_BIG,
-            last_value=_BIG,
+            last_value=_BIG, is_identity=_BIT,
         ),
         _identity_columns,
     ),

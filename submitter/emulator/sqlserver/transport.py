@@ -4,6 +4,7 @@ In TDS 7.x the handshake travels as the payload of PRELOGIN packets and the encr
 does not (MS-TDS 3.3.5.1), which no TLS socket class can do: hence memory BIOs.
 """
 
+import contextlib
 import select
 import socket
 import ssl
@@ -12,7 +13,7 @@ import struct
 from submitter.emulator.sqlserver.wire import HEADER, PacketType, ProtocolError, frame
 
 _CHUNK = 1 << 16
-_LARGEST_WRITE = 1 << 18
+_LARGEST_WRITE = 1 << 22
 _TLS_HANDSHAKE = 0x16
 
 
@@ -122,10 +123,8 @@ class Transport:
 
     def close(self) -> None:
         """Close; whoever waits on the socket wakes up."""
-        try:
+        with contextlib.suppress(OSError):  # the client was faster
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._socket.close()
 
     def _raw(self) -> bytes:

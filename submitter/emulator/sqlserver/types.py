@@ -18,7 +18,7 @@ MAX_LENGTH_ON_WIRE = 0xFFFF
 _ALIASES = {
     "integer": "int",
     "dec": "decimal",
-    "numeric": "numeric",
+    "numeric": "decimal",  # one type of two names; sqlglot does not tell them apart
     "double": "float",
     "double precision": "float",
     "character": "char",

@@ -4,7 +4,7 @@ Source: MS-TDS 2.2.6.6 (RPC request) and 2.2.5.5 (TYPE_INFO).
 """
 
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import struct
 import uuid
@@ -23,8 +23,8 @@ from submitter.emulator.sqlserver.wire import Reader
 
 _NULL_LENGTH = 0xFFFF
 _EXACT = decimal.Context(prec=60)
-_DATETIME_EPOCH = datetime.datetime(1900, 1, 1)  # noqa: DTZ001 - datetime has no zone
-_FIRST_DAY = datetime.date(1, 1, 1).toordinal()
+_DATETIME_EPOCH = dt.datetime(1900, 1, 1)  # noqa: DTZ001 - datetime has no zone
+_FIRST_DAY = dt.date(1, 1, 1).toordinal()
 
 _INTEGER_OF_WIDTH = {width: name for name, width in INTEGER_WIDTH.items()}
 _FIXED = {0x30: "tinyint", 0x34: "smallint", 0x38: "int", 0x7F: "bigint"}
@@ -104,14 +104,14 @@ def _money(raw: bytes) -> decimal.Decimal:
     return decimal.Decimal(int.from_bytes(ordered, "little", signed=True)).scaleb(-4)
 
 
-def _datetime(raw: bytes) -> datetime.datetime:
+def _datetime(raw: bytes) -> dt.datetime:
     if len(raw) == 4:  # noqa: PLR2004 - smalldatetime's bytes
         days, minutes = struct.unpack("<HH", raw)
-        return _DATETIME_EPOCH + datetime.timedelta(days=days, minutes=minutes)
+        return _DATETIME_EPOCH + dt.timedelta(days=days, minutes=minutes)
     days, ticks = struct.unpack("<iI", raw)
     # A three-hundredth of a second, shown to the millisecond as SQL Server does.
     milliseconds = (ticks * 10 + 1) // 3
-    return _DATETIME_EPOCH + datetime.timedelta(days=days, milliseconds=milliseconds)
+    return _DATETIME_EPOCH + dt.timedelta(days=days, milliseconds=milliseconds)
 
 
 _NULLABLE = {
@@ -155,21 +155,22 @@ def _time(reader: Reader, name: str) -> tuple[SqlType, Any]:
     raw = reader.raw(length)
     width = time_width(scale)
     ticks = int.from_bytes(raw[:width], "little") * 10 ** (7 - scale)
-    since_midnight = datetime.timedelta(microseconds=ticks // 10)
+    since_midnight = dt.timedelta(microseconds=ticks // 10)
     if name == "time":
-        return sql_type, (datetime.datetime.min + since_midnight).time()
+        moment = dt.datetime(1, 1, 1) + since_midnight  # noqa: DTZ001 - a time of day
+        return sql_type, moment.time()
     day = _date(raw[width : width + 3])
-    value = datetime.datetime.combine(day, datetime.time()) + since_midnight
+    value = dt.datetime.combine(day, dt.time()) + since_midnight
     if name == "datetimeoffset":  # the wire holds UTC and the zone's minutes
-        zone = datetime.timezone(
-            datetime.timedelta(minutes=int.from_bytes(raw[width + 3 :], "little", signed=True))
+        zone = dt.timezone(
+            dt.timedelta(minutes=int.from_bytes(raw[width + 3 :], "little", signed=True))
         )
-        value = value.replace(tzinfo=datetime.timezone.utc).astimezone(zone)
+        value = value.replace(tzinfo=dt.timezone.utc).astimezone(zone)
     return sql_type, value
 
 
-def _date(raw: bytes) -> datetime.date:
-    return datetime.date.fromordinal(int.from_bytes(raw, "little") + _FIRST_DAY)
+def _date(raw: bytes) -> dt.date:
+    return dt.date.fromordinal(int.from_bytes(raw, "little") + _FIRST_DAY)
 
 
 def _string(reader: Reader, code: int) -> tuple[SqlType, str | bytes | None]:
