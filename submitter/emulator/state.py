@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 from submitter.emulator.errors import EmulatorError
@@ -23,9 +24,11 @@ class StateFolder:
     """
 
     def __init__(self, kept: Path | None) -> None:
-        self._temporary = kept is None
+        self._removal: weakref.finalize[..., StateFolder] | None = None
         if kept is None:
             self.path = Path(tempfile.mkdtemp(prefix="submitter-emulator-"))
+            # For whoever forgets to stop the emulator: at the interpreter's end at the latest.
+            self._removal = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
             return
         self.path = kept.resolve()
         if self.path.exists() and any(self.path.iterdir()):
@@ -40,5 +43,5 @@ class StateFolder:
 
     def remove(self) -> None:
         """Remove the folder if it is a temporary one."""
-        if self._temporary:
-            shutil.rmtree(self.path, ignore_errors=True)
+        if self._removal is not None:
+            self._removal()

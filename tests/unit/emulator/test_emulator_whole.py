@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -26,6 +28,14 @@ def test_start_and_stop_leave_nothing_behind() -> None:
     emulator.stop()
     assert not home.parent.exists()
     assert set(threading.enumerate()) == before
+
+
+def test_a_forgotten_emulator_leaves_no_folder(tmp_path: Path) -> None:
+    """A program that ends without `stop` removes the temporary state all the same."""
+    program = "from submitter.emulator import Emulator; Emulator({'sql': None}).start()"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_can_be_started_again() -> None:
