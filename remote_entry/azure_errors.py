@@ -84,7 +84,7 @@ NETWORK_CAUSES = (
         re.compile(r"ProxyError|Tunnel connection failed|Unable to connect to proxy"),
         Cause(
             "proxy",
-            "the proxy of HTTPS_PROXY refused or did not answer",
+            "the proxy of HTTPS_PROXY, or the host behind it, refused or closed the connection",
             "check HTTPS_PROXY and NO_PROXY, and that the proxy lets this host pass",
         ),
     ),

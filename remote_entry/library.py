@@ -14,6 +14,7 @@ from remote_entry.references import PREFIX
 from remote_entry.resolve import resolve
 from remote_entry.secret import Secret
 from remote_entry.settings import Settings, SqlSettings, with_workspace_values
+from remote_entry.uncaught import report_uncaught_errors
 from remote_entry.version import __version__
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class _Process:
         """Resolve on the first call; a failure is not remembered."""
         with self._lock:
             if self._access is None:
+                report_uncaught_errors()
                 try:
                     self._access = find_access(os.environ)
                 except RemoteEntryError as error:

@@ -96,7 +96,9 @@ UNREACHABLE = Condition(
     "check host and port of SQL_SERVER, and firewalls between the compute and the server",
 )
 BROKEN_OFF = Condition(
-    "connection-lost", "the connection broke off", "try again; if it stays, check the network"
+    "connection-lost",
+    "the connection broke off",
+    "try again; if it stays, check the network",
 )
 UNKNOWN = Condition("failed", "", "see what the driver said")
 
@@ -153,9 +155,11 @@ def _condition(state: str, text: str, number: int | None) -> Condition:
     """Return what a number says, or else what the text says, or else what the state says."""
     if number in CONDITIONS:
         return CONDITIONS[number]
+    if state == "08S01":  # communication link failure: there was a connection
+        return BROKEN_OFF
     if state.startswith("08") or state in {"HYT00", "01000", "IM002", "IM004"}:
         for pattern, condition in _BY_TEXT:
             if pattern.search(text):
                 return condition
-        return BROKEN_OFF if state == "08S01" else UNREACHABLE
+        return UNREACHABLE
     return UNKNOWN

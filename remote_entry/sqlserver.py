@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError
 
 from remote_entry.errors import SettingsError, SqlError
 from remote_entry.masking import Masker
@@ -56,8 +57,13 @@ def open_engine(
     engine = create_engine(
         "mssql+pyodbc://", creator=connect, hide_parameters=True, pool_pre_ping=True
     )
-    with engine.connect():
-        return engine
+    try:
+        with engine.connect():
+            return engine
+    except DBAPIError as error:  # the first questions that SQLAlchemy asks a server
+        cause = error.orig if isinstance(error.orig, Exception) else error
+        what = f"No session on SQL Server {describe_server(settings)}"
+        raise explain_sql(cause, what=what, masker=masker) from None
 
 
 def build_connection_string(
