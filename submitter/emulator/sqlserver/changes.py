@@ -61,8 +61,8 @@ def insert(tree: exp.Insert, translator: Translator) -> Change:
         chosen = "".join(f"q.c{index}, " for index in range(len(names)))
         aliases = ", ".join(f"c{index}" for index in range(max(len(names), 1)))
         names.append(quoted(table.identity.name))
-        source_text = (
-            f"SELECT {chosen}${FIRST_IDENTITY} + row_number() OVER () - 1 "
+        source_text = (  # names are quoted, values are bound
+            f"SELECT {chosen}${FIRST_IDENTITY} + row_number() OVER () - 1 "  # noqa: S608 - see above
             f"FROM ({source_text}) AS q({aliases})"
         )
     listed = f" ({', '.join(names)})" if names else ""
@@ -89,7 +89,7 @@ def update(tree: exp.Update, translator: Translator) -> Change:
     target = duckdb_text(engine_table(table))
     sets = ", ".join(f"{quoted(name)} = s.v{index}" for index, (name, _) in enumerate(assignments))
     sql = (
-        f"UPDATE {target} AS t SET {sets} FROM ({duckdb_text(rewritten)}) AS s "
+        f"UPDATE {target} AS t SET {sets} FROM ({duckdb_text(rewritten)}) AS s "  # noqa: S608 - quoted
         f"WHERE t.rowid = s.r{returning}"
     )
     return Change(translator.finish(sql, output), Command.UPDATE)
@@ -104,7 +104,8 @@ def delete(tree: exp.Delete, translator: Translator) -> Change:
     returning = _returning(tree, translator)
     rewritten = translator.rewrite(_row_select(tree, node, []))
     target = duckdb_text(engine_table(table))
-    sql = f"DELETE FROM {target} WHERE rowid IN ({duckdb_text(rewritten)}){returning}"
+    rows = duckdb_text(rewritten)
+    sql = f"DELETE FROM {target} WHERE rowid IN ({rows}){returning}"  # noqa: S608 - quoted
     return Change(translator.finish(sql, output), Command.DELETE)
 
 
@@ -224,7 +225,7 @@ def _output_columns(tree: exp.Expression, translator: Translator) -> list[Column
         return None
     if returning.args.get("into"):
         raise not_played("OUTPUT ... INTO")
-    columns = []
+    columns: list[Column] = []
     for item in returning.expressions:
         inner = item.unalias()
         if not isinstance(inner, exp.Column):

@@ -181,7 +181,7 @@ class Connection:
             return
         answer = session.answer(message)
         try:
-            cancelled = self._stream(answer, writer, session)
+            cancelled = self._stream(answer, writer)
         except SqlError:
             self._transport.send(writer.finish())
             raise
@@ -191,7 +191,7 @@ class Connection:
             writer.add(session.cancelled())
         self._transport.send(writer.finish())
 
-    def _stream(self, answer: Answer, writer: PacketWriter, session: Session) -> bool:
+    def _stream(self, answer: Answer, writer: PacketWriter) -> bool:
         """Send an answer piece by piece; return whether it was cancelled."""
         pending = self._ask(answer)
         while True:

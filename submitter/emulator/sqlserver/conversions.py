@@ -49,6 +49,18 @@ _LITERAL_FORMS = (
     "%Y",
 )
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}.*)?\Z")
+_HEX_WITHOUT_PREFIX = 2
+_SIX_DIGITS = (  # and an exponent of three
+    r"regexp_replace(printf('%g', CAST(:value AS DOUBLE)), 'e([+-])(\d\d)$', 'e\10\2')"
+)
+_TEXT_FORMS = {
+    "bit": "CAST(CAST(:value AS INTEGER) AS VARCHAR)",
+    "real": _SIX_DIGITS,
+    "float": _SIX_DIGITS,
+    "money": "CAST(CAST(:value AS DECIMAL(21,2)) AS VARCHAR)",
+    "smallmoney": "CAST(CAST(:value AS DECIMAL(21,2)) AS VARCHAR)",
+    "uniqueidentifier": "upper(CAST(:value AS VARCHAR))",
+}
 _DATES = DATE_AND_TIME | {"date"}
 
 
@@ -126,26 +138,15 @@ def _to_text(value: exp.Expression, source: SqlType | None, style: int | None) -
         return template("CAST(:value AS VARCHAR)", value=value)
     if source.name in _DATES | {"time"}:
         return _date_to_text(value, source, style)
-    if source.name == "bit":
-        return template("CAST(CAST(:value AS INTEGER) AS VARCHAR)", value=value)
-    if source.name in {"real", "float"}:
-        return template(  # six digits, an exponent of three
-            r"regexp_replace(printf('%g', CAST(:value AS DOUBLE)), 'e([+-])(\d\d)$', 'e\10\2')",
-            value=value,
-        )
-    if source.name in {"money", "smallmoney"}:
-        return template("CAST(CAST(:value AS DECIMAL(21,2)) AS VARCHAR)", value=value)
-    if source.name == "uniqueidentifier":
-        return template("upper(CAST(:value AS VARCHAR))", value=value)
     if source.name in BINARY:
-        if style not in {1, 2}:
+        if style not in {1, _HEX_WITHOUT_PREFIX}:
             raise not_played(f"the conversion of {source.name} to text without style 1 or 2")
         return template(
             "CASE WHEN :short THEN '' ELSE '0x' END || hex(:value)",
-            short=exp.convert(style == 2),
+            short=exp.convert(style == _HEX_WITHOUT_PREFIX),
             value=value,
         )
-    return template("CAST(:value AS VARCHAR)", value=value)
+    return template(_TEXT_FORMS.get(source.name, "CAST(:value AS VARCHAR)"), value=value)
 
 
 def _date_to_text(value: exp.Expression, source: SqlType, style: int | None) -> exp.Expression:

@@ -449,7 +449,7 @@ def table_name(node: exp.Table) -> str:
     """Return a table's name, # included if it is temporary."""
     identifier = node.this
     temporary = isinstance(identifier, exp.Identifier) and identifier.args.get("temporary")
-    return f"#{node.name}" if temporary else node.name
+    return f"#{node.name}" if temporary else str(node.name)
 
 
 def duckdb_text(tree: exp.Expression) -> str:
@@ -464,7 +464,7 @@ def _database_of(node: exp.Table) -> str:
 
 def _written_name(node: exp.Expression) -> str:
     if not isinstance(node, exp.Table):
-        return node.name
+        return str(node.name)
     return ".".join(part for part in (node.catalog, node.db, table_name(node)) if part)
 
 

@@ -30,8 +30,8 @@ _ERRORS: tuple[tuple[str, int, str, int], ...] = (
      "Cannot insert the value NULL into column '{0}'; column does not allow nulls.", 16),
     (r"foreign key", 547, "The statement conflicted with a FOREIGN KEY constraint.", 16),
     (r"TransactionContext Error.*onflict|Conflict on", 1205,
-     "Transaction was deadlocked on lock resources with another process and has been chosen "
-     "as the deadlock victim. Rerun the transaction.", 13),
+     ("Transaction was deadlocked on lock resources with another process and has been chosen "
+      "as the deadlock victim. Rerun the transaction."), 13),
     (r"(?:Table|View) with name \"?([^\s\"!]+)\"? does not exist", 208,
      "Invalid object name '{0}'.", 16),
     (r"Referenced column \"([^\"]+)\" not found", 207, "Invalid column name '{0}'.", 16),
@@ -40,8 +40,8 @@ _ERRORS: tuple[tuple[str, int, str, int], ...] = (
      "The multi-part identifier '{0}' could not be bound.", 16),
     (r"Ambiguous reference to column name \"([^\"]+)\"", 209, "Ambiguous column name '{0}'.", 16),
     (r"column \"([^\"]+)\" must appear in the GROUP BY", 8120,
-     "Column '{0}' is invalid in the select list because it is not contained in either an "
-     "aggregate function or the GROUP BY clause.", 16),
+     ("Column '{0}' is invalid in the select list because it is not contained in either an "
+      "aggregate function or the GROUP BY clause."), 16),
     (r"already exists", 2714, "There is already an object with that name in the database.", 16),
     (r"out of range|Overflow|overflow", 8115, "Arithmetic overflow error converting expression.",
      16),

@@ -223,17 +223,25 @@ def _date_add_type(types: Types) -> SqlType | None:
     return DATETIME if found is None or found.name in CHARACTER else found
 
 
+# Sundays since the first one of the calendar.
+_SUNDAYS = "date_diff('day', DATE '0001-01-07', CAST(:{0} AS DATE)) // 7"
+
+
 def _date_difference(arguments: list[exp.Expression], types: Types) -> exp.Expression:
     """Count boundaries; a T-SQL week begins on Sunday, DuckDB's on Monday."""
     part = date_part(arguments[0])
     part = "day" if part in {"dayofyear", "weekday"} else part
-    shift = " + INTERVAL 1 DAY" if part == "week" else ""
+    if part == "week":
+        return template(
+            f"CAST({_SUNDAYS.format('end')} - {_SUNDAYS.format('start')} AS INTEGER)",
+            start=arguments[1],
+            end=arguments[2],
+        )
     kind = "TIMESTAMP"
     if all(found is not None and found.name == "time" for found in types[1:]):
         kind = "TIME"
     return template(
-        f"CAST(date_diff('{part}', CAST(:start AS {kind}){shift}, CAST(:end AS {kind}){shift}) "
-        "AS INTEGER)",
+        f"CAST(date_diff('{part}', CAST(:start AS {kind}), CAST(:end AS {kind})) AS INTEGER)",
         start=arguments[1],
         end=arguments[2],
     )
@@ -325,7 +333,7 @@ def _round_type(types: Types) -> SqlType | None:
     return FLOAT if found is not None and found.name == "real" else found
 
 
-def _fresh_identifier(arguments: list[exp.Expression], _: Types) -> exp.Expression:
+def _fresh_identifier(_: list[exp.Expression], __: Types) -> exp.Expression:
     return template("uuid()")
 
 

@@ -55,7 +55,9 @@ class Inference:
         self._sources: dict[int, Sources] = {}
         self._types: dict[int, SqlType | None] = {}
 
-    def output(self, query: exp.Expression) -> list[Column] | None:
+    def output(  # noqa: C901, PLR0911 - one branch a kind of query
+        self, query: exp.Expression
+    ) -> list[Column] | None:
         """Return a query's columns; None where a star cannot be told.
 
         A column whose type is unknown has the type with an empty name.
@@ -183,7 +185,9 @@ class Inference:
             return None if columns is None else _renamed(expression, columns)
         return self._find_columns(item)
 
-    def _compute(self, node: exp.Expression) -> SqlType | None:  # noqa: PLR0911 - a table
+    def _compute(  # noqa: C901, PLR0911 - one branch a kind of node
+        self, node: exp.Expression
+    ) -> SqlType | None:
         rule = self._RULES.get(type(node))
         if rule is not None:
             return rule(self, node)
@@ -224,10 +228,10 @@ class Inference:
         if "." in text:
             _, digits, exponent = decimal.Decimal(text).as_tuple()
             scale = -int(exponent)
-            return SqlType("numeric", precision=max(len(digits), scale, 1), scale=scale)
+            return SqlType("decimal", precision=max(len(digits), scale, 1), scale=scale)
         if abs(int(text)) <= _LONGEST_INT:
             return INT
-        return SqlType("numeric", precision=len(text))
+        return SqlType("decimal", precision=len(text))
 
     def _case(self, node: exp.Case) -> SqlType | None:
         values = [branch.args["true"] for branch in node.args["ifs"]]

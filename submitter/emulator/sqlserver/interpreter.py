@@ -230,7 +230,7 @@ class Interpreter:
         query = work.query
         self._offer(query)
         bindings = self._bindings(query, variables)
-        schema, _ = self._connection.read(f"SELECT * FROM ({query.sql}) LIMIT 0", bindings)
+        schema, _ = self._connection.read(f"SELECT * FROM ({query.sql}) LIMIT 0", bindings)  # noqa: S608 - names are quoted, values are bound
         columns = [
             Column(column.name or field.name, column.type, column.nullable)
             for column, field in zip(result_columns(query.columns, schema), schema, strict=True)

@@ -86,4 +86,4 @@ def _fits_int(values: pa.ChunkedArray) -> bool:
     bounds = pc.min_max(values).as_py()
     if bounds["min"] is None:
         return True
-    return bounds["min"] >= -(2**31) and bounds["max"] < 2**31
+    return bool(bounds["min"] >= -(2**31) and bounds["max"] < 2**31)

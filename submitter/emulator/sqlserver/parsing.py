@@ -5,7 +5,7 @@ sqlglot turns T-SQL functions into general ones and loses on the way which they 
 `functions` says what each means.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlglot
 from sqlglot import exp
@@ -27,9 +27,16 @@ class _Parser(_PARSER):  # type: ignore[misc]  # sqlglot is untyped here
     }
 
 
+class _Tokenizer(TSQL.tokenizer_class):  # type: ignore[misc]  # sqlglot is untyped here
+    COMMANDS: ClassVar[frozenset[Any]] = (
+        frozenset()
+    )  # PRINT and its like would swallow the statements after them
+
+
 class EmulatedTSQL(TSQL):  # type: ignore[misc]  # sqlglot is untyped here
     """sqlglot's T-SQL with functions left alone."""
 
+    Tokenizer = _Tokenizer
     Parser = _Parser
 
 

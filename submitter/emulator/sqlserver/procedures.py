@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import sqlglot
-from sqlglot.tokens import TokenType
 
 from submitter.emulator.sqlserver.catalog import Table
 from submitter.emulator.sqlserver.errors import SqlError, not_played, unknown_procedure
@@ -37,6 +35,13 @@ _BY_NUMBER = {
 }  # fmt: skip
 _NAMED_BY_NUMBER = 0xFFFF
 _CALL_SEPARATORS = frozenset({0x80, 0xFF, 0xFE})
+_EXECUTE = re.compile(r"exec(?:ute)?\s+([\w.\[\]]+)\s*(.*)", re.IGNORECASE | re.DOTALL)
+_ARGUMENT_TEXT = re.compile(r"(?:'(?:[^']|'')*'|[^,'])+")
+_ARGUMENT = re.compile(
+    r"(?:(?P<name>@\w+)\s*=\s*)?"
+    r"(?:N?'(?P<string>(?:[^']|'')*)'|(?P<number>-?\d+)|@(?P<variable>\w+)|null)",
+    re.IGNORECASE,
+)
 _DECLARATION = re.compile(r"@(\w+)\s+(?:as\s+)?([^,(@]+(?:\([^)]*\))?)", re.IGNORECASE)
 
 
@@ -138,46 +143,37 @@ def read_call(reader: Reader) -> Call:
 
 
 def parse_execute(text: str, variables: Variables) -> Call:
-    """Read EXEC name argument, @name = argument; arguments are literals or variables."""
-    tokens = list(sqlglot.tokenize(text, read="tsql"))[1:]
-    name = ""
-    while tokens and (tokens[0].token_type in {TokenType.DOT} or not name or name.endswith(".")):
-        name += tokens.pop(0).text
-    parameters: list[Parameter] = []
-    argument_name = ""
-    negative = False
-    position = 0
-    while position < len(tokens):
-        token = tokens[position]
-        following = tokens[position + 1 : position + 3]
-        if (
-            token.token_type == TokenType.PARAMETER
-            and len(following) > 1
-            and (following[1].token_type == TokenType.EQ)
-        ):
-            argument_name = f"@{following[0].text}"
-            position += 3
-            continue
-        if token.token_type == TokenType.DASH:
-            negative = True
-        elif token.token_type == TokenType.PARAMETER and following:
-            variable = variables.get(following[0].text.lower())
-            if variable is None:
-                raise SqlError(137, f'Must declare the scalar variable "@{following[0].text}".')
-            parameters.append(Parameter(argument_name, False, variable.type, variable.value))  # noqa: FBT003 - no output
-            position += 1
-        elif token.token_type == TokenType.NUMBER:
-            number = int(token.text) * (-1 if negative else 1)
-            parameters.append(Parameter(argument_name, False, INT, number))  # noqa: FBT003 - as above
-            negative = False
-        elif token.token_type == TokenType.NULL:
-            parameters.append(Parameter(argument_name, False, INT, None))  # noqa: FBT003 - as above
-        elif token.token_type != TokenType.COMMA:
-            parameters.append(Parameter(argument_name, False, nvarchar(4000), token.text))  # noqa: FBT003 - as above
-        if token.token_type == TokenType.COMMA:
-            argument_name = ""
-        position += 1
-    return Call(_plain_name(name), parameters)
+    """Read EXEC name argument, @name = argument.
+
+    Args:
+        text: The statement; arguments are literals or variables.
+        variables: The values of variables.
+
+    Raises:
+        SqlError: 137 for an unknown variable, 40000 for any other form.
+    """
+    match = _EXECUTE.fullmatch(text.strip())
+    if match is None:
+        raise not_played("this form of EXECUTE")
+    written = [part[0].strip() for part in _ARGUMENT_TEXT.finditer(match[2])]
+    return Call(_plain_name(match[1]), [_argument(part, variables) for part in written if part])
+
+
+def _argument(text: str, variables: Variables) -> Parameter:
+    match = _ARGUMENT.fullmatch(text)
+    if match is None:
+        raise not_played(f"the argument {text[:40]} of EXECUTE")
+    name = match["name"] or ""
+    if match["variable"]:
+        variable = variables.get(match["variable"].lower())
+        if variable is None:
+            raise SqlError(137, f'Must declare the scalar variable "@{match["variable"]}".')
+        return Parameter(name, is_output=False, type=variable.type, value=variable.value)
+    if match["number"]:
+        return Parameter(name, is_output=False, type=INT, value=int(match["number"]))
+    string = match["string"]
+    value = None if string is None else string.replace("''", "'")
+    return Parameter(name, is_output=False, type=nvarchar(4000), value=value)
 
 
 def play(call: Call, interpreter: Interpreter) -> Iterator[Outcome]:

@@ -11,6 +11,7 @@ import sqlglot
 from sqlglot.tokens import Token, TokenType
 
 from submitter.emulator.sqlserver.errors import SqlError, not_played, syntax_error
+from submitter.emulator.sqlserver.parsing import EmulatedTSQL
 
 _STARTERS = frozenset(
     [
@@ -82,7 +83,7 @@ def split(text: str) -> list[Node]:
         SqlError: 102 and 105 for what is no T-SQL, 40000 for what is not played.
     """
     try:
-        tokens = sqlglot.tokenize(text, read="tsql")
+        tokens = sqlglot.tokenize(text, read=EmulatedTSQL)
     except sqlglot.errors.TokenError:
         raise SqlError(
             105, "Unclosed quotation mark after the character string.", severity=15
@@ -183,16 +184,13 @@ class _Cutter:
             self._index += 1
         return Statement(keyword, self._slice(start, self._index))
 
-    def _begins(self, keyword: str, word: str, seen: set[str]) -> bool:  # noqa: PLR0911 - a table
+    def _begins(self, keyword: str, word: str, seen: set[str]) -> bool:  # noqa: C901, PLR0911 - a table
         """Whether a keyword inside a statement is the start of the next."""
         before = self._word_at(self._index - 1)
         if keyword in {"create", "alter", "drop", "grant", "deny", "revoke"}:
             if keyword == "create" and "view" in seen:
                 return word not in {"select", "with"}
-            return word in _STARTERS - {
-                "with", "set", "update", "delete", "insert", "select", "drop", "alter", "if",
-                "check", "execute", "exec",
-            }  # fmt: skip
+            return _begins_after_definition(keyword, before, word)
         if word == "select":
             if before in _SET_OPERATORS or before == "for":
                 return False
@@ -254,7 +252,19 @@ class _Cutter:
         token = self._tokens[index]
         if token.token_type in {TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.IDENTIFIER}:
             return ""
-        return token.text.lower()
+        text: str = token.text.lower()
+        return text
+
+
+def _begins_after_definition(keyword: str, before: str, word: str) -> bool:
+    """Whether a keyword ends a CREATE, ALTER or DROP instead of being a part of it."""
+    if word == "if":
+        return before not in {"table", "view", "schema", "index", "database"}
+    if word in {"drop", "alter"}:
+        return keyword != "alter"
+    if word == "set":
+        return before not in {"delete", "update", "table"}
+    return word != "with" and before not in {"on", "as", "for", "with"}
 
 
 def _depth_of(token: Token) -> int:

@@ -148,7 +148,7 @@ class SqlServer:
         try:
             connection.change(f"CREATE TABLE {target} ({body})", {})
             connection.offer("loaded rows", rows)
-            connection.change(f'INSERT INTO {target} SELECT * FROM "loaded rows"', {})
+            connection.change(f'INSERT INTO {target} SELECT * FROM "loaded rows"', {})  # noqa: S608 - names are quoted, values are bound
         finally:
             connection.close()
         self._catalog.define(declared)

@@ -44,10 +44,14 @@ class Session(Protocol):
     host: str
     application: str
     session_id: int
-    transaction_count: int
     row_count: int
     last_identity: int | None
     last_error: int
+
+    @property
+    def transaction_count(self) -> int:
+        """How many transactions are open, one in the other."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,10 +103,8 @@ def now() -> dt.datetime:
 
 
 def _literal(name: str, argument: exp.Expression) -> str:
-    if isinstance(argument, exp.National):
-        return argument.name
-    if isinstance(argument, exp.Literal | exp.Column):
-        return argument.name
+    if isinstance(argument, exp.National | exp.Literal | exp.Column):
+        return str(argument.name)
     raise not_played(f"{name.upper()} of anything but a literal")
 
 
@@ -150,7 +152,7 @@ _VARIABLES: dict[str, SystemValue] = {
     "rowcount": SystemValue(INT, lambda session: session.row_count),
     "error": SystemValue(INT, lambda session: session.last_error),
     "identity": SystemValue(
-        SqlType("numeric", precision=38), lambda session: session.last_identity
+        SqlType("decimal", precision=38), lambda session: session.last_identity
     ),
     "language": SystemValue(_SYSNAME, lambda _: "us_english"),
     "datefirst": SystemValue(SqlType("tinyint"), lambda _: 7),
@@ -179,7 +181,7 @@ _FUNCTIONS: dict[str, tuple[SqlType, Callable[..., Any]]] = {
     "app_name": (_SYSNAME, lambda session: session.application),
     "object_id": (INT, _object_id),
     "scope_identity": (
-        SqlType("numeric", precision=38),
+        SqlType("decimal", precision=38),
         lambda session: session.last_identity,
     ),
     "serverproperty": (

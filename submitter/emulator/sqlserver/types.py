@@ -214,7 +214,9 @@ def time_width(scale: int) -> int:
     return 5
 
 
-def parse_type(declaration: str, default_length: int = 1) -> SqlType:
+def parse_type(  # noqa: C901, PLR0911 - one branch a family
+    declaration: str, default_length: int = 1
+) -> SqlType:
     """Read a type as T-SQL declares it.
 
     Args:
@@ -256,7 +258,7 @@ def parse_type(declaration: str, default_length: int = 1) -> SqlType:
     raise SqlError(2715, f"Cannot find data type {declaration.strip()}.")
 
 
-def type_of_arrow(arrow: pa.DataType) -> SqlType:  # noqa: C901, PLR0911 - one line a type
+def type_of_arrow(arrow: pa.DataType) -> SqlType:  # noqa: C901, PLR0911, PLR0912 - one line a type
     """Return the T-SQL type of an Arrow column that no declaration is known of."""
     kinds = pa.types
     if kinds.is_boolean(arrow):

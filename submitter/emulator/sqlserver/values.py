@@ -8,6 +8,7 @@ import datetime as dt
 import decimal
 import struct
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from submitter.emulator.sqlserver.errors import not_played
@@ -114,7 +115,7 @@ def _datetime(raw: bytes) -> dt.datetime:
     return _DATETIME_EPOCH + dt.timedelta(days=days, milliseconds=milliseconds)
 
 
-_NULLABLE = {
+_NULLABLE: dict[int, Callable[[int], SqlType]] = {
     0x26: lambda width: SqlType(_INTEGER_OF_WIDTH[width]),
     0x68: lambda _: BIT,
     0x6D: lambda width: SqlType("real" if width == 4 else "float"),  # noqa: PLR2004 - bytes
@@ -126,7 +127,7 @@ _NULLABLE = {
         else SqlType("money", precision=19, scale=4)
     ),
 }
-_DECODERS = {
+_DECODERS: dict[int, Callable[[bytes], Any]] = {
     0x26: _integer,
     0x68: lambda raw: raw != b"\0",
     0x6D: _float,
