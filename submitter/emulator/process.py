@@ -1,12 +1,18 @@
-"""A program with all of its children, started, waited for and ended as one."""
+"""A program with all that it starts, waited for and ended as one, as a container would be."""
 
 import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
+
+import psutil
+
+# A program may give its children sessions of their own; this variable, which they inherit, is what
+# still tells that they belong to it.
+MARK = "AZUREML_RUN_ID"
 
 
 class ProcessGroup:
@@ -26,6 +32,7 @@ class ProcessGroup:
         environment: Mapping[str, str],
         output: IO[bytes],
     ) -> None:
+        self._mark = environment.get(MARK)
         self._process = subprocess.Popen(
             arguments,
             cwd=folder,
@@ -49,14 +56,29 @@ class ProcessGroup:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
-        self._signal(signal.SIGKILL)
+        self._kill_everything()
         return code
 
     def terminate(self, grace: float) -> None:
         """Ask the program to end (SIGTERM); make it (SIGKILL) after `grace` seconds."""
         self._signal(signal.SIGTERM)
         if self.wait(grace) is None:
-            self._signal(signal.SIGKILL)
+            self._kill_everything()
+
+    def _kill_everything(self) -> None:
+        self._signal(signal.SIGKILL)
+        for process in self._marked():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+    def _marked(self) -> Iterator[psutil.Process]:
+        """Yield every process that inherited this program's mark."""
+        if self._mark is None:
+            return
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(MARK) == self._mark:
+                    yield process
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

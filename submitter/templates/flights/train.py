@@ -44,8 +44,9 @@ def main() -> None:
     features = flights[WORDS + NUMBERS].astype(dict.fromkeys(NUMBERS, float))
     delay = flights["arr_delay"].astype(float)
     train, test, train_delay, test_delay = train_test_split(features, delay, random_state=0)
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     model = make_pipeline(
-        make_column_transformer((OrdinalEncoder(), WORDS), remainder="passthrough"),
+        make_column_transformer((codes, WORDS), remainder="passthrough"),
         HistGradientBoostingRegressor(random_state=0),
     ).fit(train, train_delay)
     predicted = model.predict(test)

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from submitter.emulator.compute import Compute, Job, JobResult
@@ -65,7 +66,7 @@ def submit(compute: Compute, tmp_path: Path) -> Submit:
             script="main.py",
             arguments=tuple(settings.get("arguments", ())),
             command=settings.get("command"),
-            environment={"GIVEN": "yes"},
+            environment={"GIVEN": "yes", **settings.get("variables", {})},
             lay_out=settings.get("lay_out", lay_out),
             log=tmp_path / f"{run_id}.log",
             time_limit=settings.get("time_limit"),
@@ -200,3 +201,19 @@ def test_stop_ends_what_runs_and_what_waits(submit: Submit, compute: Compute) ->
     assert first.results.get(timeout=TIMEOUT).canceled
     assert second.results.get(timeout=TIMEOUT).canceled
     compute.stop()
+
+
+@pytest.mark.parametrize("ending", ["sleep 600", "true"])
+def test_what_a_run_leaves_behind_ends_with_it(
+    compute: Compute, submit: Submit, tmp_path: Path, ending: str
+) -> None:
+    """Canceled or completed: even a process that went into a session of its own."""
+    note = tmp_path / "pid"
+    os.mkfifo(note)  # whoever reads it waits for the writer, and the other way round
+    command = f"trap '' TERM; setsid sleep 600 & echo $! > {note}; {ending}"
+    recorder = submit("left", command=command, variables={"AZUREML_RUN_ID": "left-behind"})
+    left = psutil.Process(int(note.read_text()))
+    if ending != "true":
+        compute.cancel("left")
+    recorder.results.get(timeout=TIMEOUT)
+    assert psutil.wait_procs([left], timeout=TIMEOUT)[1] == []
