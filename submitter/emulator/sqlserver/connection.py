@@ -88,16 +88,16 @@ class Connection:
         except SqlError:
             pass  # the client has been told, and the severity ends the connection
         finally:
-            self._close()
+            self.close()
 
     def stop(self) -> None:
-        """End the connection from another thread."""
-        self._transport.close()
+        """End the connection from another thread; the thread that serves cleans up."""
+        self._stopping = True
+        self._transport.shut_down()
         self._wake()
-        if self._session is not None:
-            self._session.interrupt()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of everything; for the thread that serves, or before it began."""
         if self._session is not None:
             self._finish_worker(self._session)
             self._session.close()

@@ -6,6 +6,7 @@ import pathlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 
@@ -26,7 +27,7 @@ from submitter.emulator.sqlserver.session import normalised_text
 
 _FIRST_SESSION = 51  # lower ones are the server's own
 _ENCODED_ROWS = 20_000
-_STOP_SECONDS = 2.0
+_STOP_SECONDS = 1.5  # for all connections together
 
 
 class SqlServer:
@@ -67,6 +68,7 @@ class SqlServer:
         self._connections: dict[Connection, threading.Thread] = {}
         self._listener: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
+        self._stopping = False
         self._shared = Server(
             in_packets=_context(tls, ssl.TLSVersion.TLSv1_2),
             direct=_context(tls, ssl.TLSVersion.TLSv1_3, protocol="tds/8.0"),
@@ -93,18 +95,20 @@ class SqlServer:
         self._acceptor.start()
 
     def stop(self) -> None:
-        """Close every connection and stop listening."""
-        if self._listener is not None:
-            with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
+        """Close every connection and stop listening; again and from any thread without harm."""
         with self._lock:
+            listener, self._listener = self._listener, None
+            self._stopping = True
             connections = dict(self._connections)
+        if listener is not None:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
         for connection in connections:
             connection.stop()
+        deadline = time.monotonic() + _STOP_SECONDS
         for thread in [*connections.values(), *filter(None, [self._acceptor])]:
-            thread.join(_STOP_SECONDS)
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._engine.close()
 
     def __enter__(self) -> "SqlServer":  # noqa: PYI034 - Self is new in Python 3.11
@@ -183,8 +187,11 @@ class SqlServer:
                 target=self._serve, args=(connection,), name="sql-connection", daemon=True
             )
             with self._lock:
+                if self._stopping:
+                    connection.close()
+                    return
                 self._connections[connection] = thread
-            thread.start()
+                thread.start()
 
     def _serve(self, connection: Connection) -> None:
         try:

@@ -121,10 +121,14 @@ class Transport:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
-    def close(self) -> None:
-        """Close; whoever waits on the socket wakes up."""
+    def shut_down(self) -> None:
+        """End both directions; whoever waits on the socket wakes up."""
         with contextlib.suppress(OSError):  # the client was faster
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close; for the thread that uses the socket, so that no other gets its number."""
+        self.shut_down()
         self._socket.close()
 
     def _raw(self) -> bytes:
