@@ -639,3 +639,43 @@ def test_files_become_tables(
     assert [tuple(row) for row in cursor.fetchall()] == [
         (1, "a", 1.5), (2, None, None), (3, "ccc", 2.5),
     ]  # fmt: skip
+
+
+# Stopping.
+
+
+def test_stop_ends_pooled_connections_and_running_queries(authority: trustme.CA) -> None:
+    """A pool that is still open and a query that never ends hold nothing up."""
+    running = SqlServer(
+        tls=authority.issue_cert("localhost").configure_cert,
+        logins=[Login("reader", PASSWORD)],
+        databases=["train"],
+    )
+    running.start()
+    quoted = urllib.parse.quote_plus(connection_string(running))
+    pool = sa.create_engine(f"mssql+pyodbc:///?odbc_connect={quoted}")
+    with pool.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE left_open (id int)"))
+    problems: list[Exception] = []
+
+    def query_without_end() -> None:
+        sessions = ", ".join(f"sys.dm_exec_sessions t{n}" for n in range(20))
+        endless = f"COUNT_BIG(*) + 1 FROM left_open, {sessions}"
+        try:
+            with pool.connect() as connection:
+                connection.execute(sa.text("INSERT INTO left_open VALUES (1)"))
+                connection.execute(sa.text(f"SELECT {endless}"))
+        except sa.exc.DBAPIError as problem:
+            problems.append(problem)
+
+    querying = threading.Thread(target=query_without_end)
+    querying.start()
+    while not any(event.text.startswith("SELECT COUNT_BIG(*)") for event in running.events):
+        threading.Event().wait(0.01)
+    started = time.monotonic()
+    running.stop()
+    assert time.monotonic() - started < 2
+    querying.join(5)
+    assert len(problems) == 1
+    assert not running._connections
+    pool.dispose()

@@ -92,7 +92,6 @@ class Connection:
 
     def stop(self) -> None:
         """End the connection from another thread; the thread that serves cleans up."""
-        self._stopping = True
         self._transport.shut_down()
         self._wake()
 

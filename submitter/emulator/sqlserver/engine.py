@@ -82,8 +82,15 @@ class Engine:
         self._instance.cursor().execute(f"DETACH {quoted(name)}")
 
     def connect(self) -> "EngineConnection":
-        """Return a connection of its own, with its own transaction and temporary tables."""
-        cursor = self._instance.cursor()
+        """Return a connection of its own, with its own transaction and temporary tables.
+
+        Raises:
+            SqlError: 6005 if the engine was closed in the meantime.
+        """
+        try:
+            cursor = self._instance.cursor()
+        except duckdb.ConnectionException:
+            raise SqlError(6005, "SHUTDOWN is in progress.", severity=20) from None
         cursor.execute("SET TimeZone = 'UTC'")
         cursor.execute("SET default_collation = 'nocase'")
         cursor.execute("SET default_null_order = 'nulls_first_on_asc_last_on_desc'")
@@ -164,7 +171,8 @@ class EngineConnection:
 
     def _open(self) -> None:
         if self.in_transaction and not self._writing:
-            self._cursor.execute("BEGIN")
+            with self._translated_errors():
+                self._cursor.execute("BEGIN")
             self._writing = True
 
     def _remember(self, sql: str, bindings: Mapping[str, Any]) -> None:

@@ -1,0 +1,69 @@
+"""Starting and stopping the server, without a driver."""
+
+import socket
+import threading
+import time
+
+import pytest
+import trustme
+
+from submitter.emulator.sqlserver import Login, SqlServer
+from submitter.emulator.sqlserver.engine import Engine
+from submitter.emulator.sqlserver.errors import SqlError
+
+
+def make_server() -> SqlServer:
+    """Make a server that is not started."""
+    certificate = trustme.CA().issue_cert("localhost")
+    return SqlServer(tls=certificate.configure_cert, logins=[Login("reader", "any")])
+
+
+def test_stop_is_harmless_before_start_and_afterwards() -> None:
+    """A server is stopped as often as anyone likes."""
+    server = make_server()
+    server.stop()
+    server = make_server()
+    server.start()
+    server.stop()
+    server.stop()
+
+
+def test_stop_ends_clients_that_are_still_before_their_login() -> None:
+    """A client that says nothing is hung up on, and its thread ends."""
+    server = make_server()
+    server.start()
+    with socket.create_connection((server.host, server.port), timeout=5) as client:
+        while not server._connections:
+            threading.Event().wait(0.001)
+        threads = list(server._connections.values())
+        started = time.monotonic()
+        stoppers = [threading.Thread(target=server.stop) for _ in range(3)]
+        for stopper in stoppers:
+            stopper.start()
+        for stopper in stoppers:
+            stopper.join()
+        assert time.monotonic() - started < 2
+        assert not any(thread.is_alive() for thread in threads)
+        assert client.recv(1) == b""
+
+
+def test_the_sockets_of_clients_do_not_wait_to_fill_a_packet() -> None:
+    """Small answers leave at once: TCP_NODELAY is set on what was accepted."""
+    server = make_server()
+    server.start()
+    with socket.create_connection((server.host, server.port), timeout=5):
+        while not server._connections:
+            threading.Event().wait(0.001)
+        (connection,) = server._connections
+        accepted = connection._transport._socket
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        server.stop()
+
+
+def test_a_connection_to_a_closed_engine_is_refused_as_sql_server_does() -> None:
+    """A login that comes while the server stops gets error 6005."""
+    engine = Engine()
+    engine.close()
+    with pytest.raises(SqlError) as caught:
+        engine.connect()
+    assert caught.value.number == 6005
