@@ -57,32 +57,23 @@ def open_workspace(
         WorkspaceError: No config.json was found, or the workspace does not exist.
         SignInError: No credential was found, or it was refused.
     """
-    from azureml.core import Workspace
-
     address = address or WorkspaceAddress()
+    config = None if address.name else _require_config(address.config or Path.cwd())
     if person_is_there is None:
         person_is_there = sys.stdin.isatty() and sys.stderr.isatty() and not environ.get("CI")
-    if address.name:
-        authentication = _sign_in(environ, person_is_there=person_is_there)
-        with _opening(f"{address.name} in {address.resource_group}"):
-            return Workspace.get(
-                address.name,
-                auth=authentication,
-                subscription_id=address.subscription_id,
-                resource_group=address.resource_group,
-            )
-    start = address.config or Path.cwd()
-    config = find_config(start)
-    if config is None:
-        raise WorkspaceError(
-            f"No workspace is configured: there is no .azureml/config.json in {start} or a "
-            "folder above it. Download config.json from the workspace's page in Azure ML studio, "
-            "or name the workspace with --subscription, --resource-group and --workspace. "
-            "To try it without Azure, add --emulator."
-        )
     authentication = _sign_in(environ, person_is_there=person_is_there)
-    with _opening(f"that {config} names"):
-        return Workspace.from_config(str(config), auth=authentication)
+    from azureml.core import Workspace  # a second, which whoever cannot sign in is spared
+
+    if config:
+        with _opening(f"that {config} names"):
+            return Workspace.from_config(str(config), auth=authentication)
+    with _opening(f"{address.name} in {address.resource_group}"):
+        return Workspace.get(
+            address.name,
+            auth=authentication,
+            subscription_id=address.subscription_id,
+            resource_group=address.resource_group,
+        )
 
 
 @contextmanager
@@ -114,6 +105,18 @@ def find_config(start: Path) -> Path | None:
     candidates = (".azureml/config.json", "aml_config/config.json", "config.json")
     found = (folder / name for name in candidates for folder in (start, *start.parents))
     return next((path for path in found if path.is_file()), None)
+
+
+def _require_config(start: Path) -> Path:
+    config = find_config(start)
+    if config is None:
+        raise WorkspaceError(
+            f"No workspace is configured: there is no .azureml/config.json in {start} or a "
+            "folder above it. Download config.json from the workspace's page in Azure ML studio, "
+            "or name the workspace with --subscription, --resource-group and --workspace. "
+            "To try it without Azure, add --emulator."
+        )
+    return config
 
 
 def _sign_in(environ: Mapping[str, str], *, person_is_there: bool) -> Any:
