@@ -16,7 +16,7 @@ from typing import ClassVar
 import pyarrow as pa
 from sqlglot import exp
 
-from submitter.emulator.sqlserver import functions, system_values, system_views
+from submitter.emulator.sqlserver import functions, patterns, system_values, system_views
 from submitter.emulator.sqlserver.catalog import Namespace, Table
 from submitter.emulator.sqlserver.conversions import convert
 from submitter.emulator.sqlserver.errors import SqlError, invalid_object, not_played
@@ -358,9 +358,17 @@ class Translator:
         return value
 
     def _like(self, node: exp.Like) -> exp.Expression:
-        if isinstance(node.expression, exp.Literal) and "[" in node.expression.name:
-            raise not_played("LIKE with a [set] of characters")
-        return exp.ILike(this=node.this, expression=node.expression)
+        if isinstance(node.parent, exp.Escape):
+            return node
+        return self._like_with_escape(node, None)
+
+    def _escape(self, node: exp.Escape) -> exp.Expression:
+        return self._like_with_escape(node.this, node.expression)
+
+    def _like_with_escape(self, node: exp.Like, escape: exp.Expression | None) -> exp.Expression:
+        parts = (node.this, node.expression)
+        text, pattern = (part.this if isinstance(part, exp.Collate) else part for part in parts)
+        return patterns.like(text, pattern, escape, heeds_case=(text, pattern) != parts)
 
     def _sum(self, node: exp.Sum) -> exp.Expression:
         result = self.type_of(node)
@@ -428,6 +436,7 @@ class Translator:
         exp.Between: _between,
         exp.In: _in,
         exp.Like: _like,
+        exp.Escape: _escape,
         exp.Sum: _sum,
         exp.Avg: _average,
         exp.Window: _window,

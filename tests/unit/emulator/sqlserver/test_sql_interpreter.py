@@ -115,6 +115,48 @@ def test_an_expression_has_sql_servers_value(
     assert rows(session, f"SELECT {expression}") == [(expected,)]
 
 
+LIKE_CASES = [
+    ("bcd", "[a-c]%", None, True),
+    ("BCD", "[a-c]%", None, True),
+    ("xcd", "[a-c]%", None, False),
+    ("bcd", "[^a-c]%", None, False),
+    ("5%", "%[%]", None, True),
+    ("50", "%[%]", None, False),
+    ("a[b", "a[[]b", None, True),
+    ("a.b", "a[.]b", None, True),
+    ("axb", "a.[b]", None, False),
+    ("two\nlines", "t%[s]", None, True),
+    ("a\\b", "a[\\]b", None, True),
+    ("x", "[x", None, False),
+    ("a_b", "a!_b", "!", True),
+    ("axb", "a!_b", "!", False),
+    ("a_b[", "a!_b![", "!", True),
+    ("axb[", "a!_b![", "!", False),
+]
+
+
+@pytest.mark.parametrize(("text", "pattern", "escape", "expected"), LIKE_CASES)
+def test_like_knows_sets_and_escapes(
+    session: Interpreter, text: str, pattern: str, escape: str | None, *, expected: bool
+) -> None:
+    """A pattern means the same, written out or bound."""
+    escaped = f" ESCAPE '{escape}'" if escape else ""
+    for written, variables in (
+        (f"'{pattern}'", {}),
+        ("@pattern", {"pattern": Variable(nvarchar(20), pattern)}),
+    ):
+        sql = f"SELECT CASE WHEN @text LIKE {written}{escaped} THEN 1 ELSE 0 END"
+        found = rows(session, sql, text=Variable(nvarchar(20), text), **variables)
+        assert found == [(int(expected),)], sql
+
+
+def test_like_heeds_the_collation(session: Interpreter) -> None:
+    """A binary collation tells upper from lower case, with and without a set."""
+    for pattern, expected in (("A%", 1), ("a%", 0), ("[A]%", 1), ("[a]%", 0)):
+        sql = f"CASE WHEN 'Abc' COLLATE Latin1_General_BIN LIKE '{pattern}' THEN 1 ELSE 0 END"
+        assert rows(session, f"SELECT {sql}") == [(expected,)]
+
+
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
@@ -159,7 +201,7 @@ def test_a_column_has_sql_servers_type(session: Interpreter, sql: str, expected:
         ("SELECT FORMAT(1, 'n')", 40000),
         ("SELECT 1 FOR XML PATH", 40000),
         ("SELECT TOP 5 PERCENT name FROM sys.tables", 40000),
-        ("SELECT name FROM sys.tables WHERE name LIKE '[a-c]%'", 40000),
+        ("SELECT name FROM sys.tables WHERE name LIKE 'a' ESCAPE 'ab'", 40000),
         ("SELECT name COLLATE Latin1_General_BIN AS n FROM sys.tables FOR JSON AUTO", 40000),
         ("EXEC sp_executesql", 40000),
         ("SET XACT_ABORT ON", 40000),
