@@ -6,7 +6,7 @@ Source: "LIKE (Transact-SQL)".
 
 from sqlglot import exp
 
-from submitter.emulator.sqlserver.errors import not_played
+from submitter.emulator.sqlserver.errors import SqlError
 from submitter.emulator.sqlserver.parsing import template
 
 # A pattern is cut into sets, escaped characters and single characters. A set reads the same in
@@ -42,8 +42,12 @@ def like(
         heeds_case: Whether the collation tells upper from lower case.
 
     Raises:
-        SqlError: 40000 for an ESCAPE that is no single literal character.
+        SqlError: 506 for an ESCAPE that is no single literal character.
     """
+    if escape is not None and (not isinstance(escape, exp.Literal) or len(escape.name) != 1):
+        raise SqlError(
+            506, f'The invalid escape character "{escape.name}" was specified in a LIKE predicate.'
+        )
     plain = _without_sets(text, pattern, escape, heeds_case=heeds_case)
     if isinstance(pattern, exp.Literal) and "[" not in pattern.name:
         return plain
@@ -78,7 +82,5 @@ def _pieces(escape: exp.Expression | None) -> str:
     """Return the regular expression of a pattern's pieces."""
     if escape is None:
         return _PIECES
-    if not isinstance(escape, exp.Literal) or len(escape.name) != 1:
-        raise not_played("ESCAPE with anything but one literal character")
     code = f"{ord(escape.name):x}"
     return rf"\x{{{code}}}(?s:.)|{_PIECES}"
