@@ -23,6 +23,7 @@ from submitter.emulator.sqlserver.tokens import Command
 from submitter.emulator.sqlserver.types import CHARACTER, MAX, Column, SqlType
 
 FIRST_IDENTITY = "first_identity"
+BOUND_ROWS = "bound rows"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +35,14 @@ class Change:
         command: What the row count is about.
         numbered: The table whose identity the rows take, else None; the text then has the
             variable FIRST_IDENTITY.
+        rows_sql: For an INSERT of one row of values, the text that inserts a row for each row
+            of BOUND_ROWS, whose columns are the variables; None where there is no such text.
     """
 
     translation: Translation
     command: Command
     numbered: Table | None = None
+    rows_sql: str | None = None
 
 
 def insert(tree: exp.Insert, translator: Translator) -> Change:
@@ -50,24 +54,17 @@ def insert(tree: exp.Insert, translator: Translator) -> Change:
     returning = _returning(tree, translator)
     source = tree.expression
     numbered = table if table.identity not in {None, *columns} else None
-    target = duckdb_text(engine_table(table))
+    rows_sql = None
     if source is None:
-        source_text = "SELECT 1" if numbered else ""
         columns = []
+        sql = _insert_text(table, columns, "SELECT 1" if numbered else "")
     else:
-        source_text = duckdb_text(_assigned_source(source, columns, translator))
-    names = [quoted(column.name) for column in columns]
-    if numbered is not None and table.identity is not None:
-        chosen = "".join(f"q.c{index}, " for index in range(len(names)))
-        aliases = ", ".join(f"c{index}" for index in range(max(len(names), 1)))
-        names.append(quoted(table.identity.name))
-        source_text = (  # names are quoted, values are bound
-            f"SELECT {chosen}${FIRST_IDENTITY} + row_number() OVER () - 1 "  # noqa: S608 - see above
-            f"FROM ({source_text}) AS q({aliases})"
-        )
-    listed = f" ({', '.join(names)})" if names else ""
-    sql = f"INSERT INTO {target}{listed} {source_text or 'DEFAULT VALUES'}{returning}"
-    return Change(translator.finish(sql, output), Command.INSERT, numbered)
+        rewritten = _assigned_source(source, columns, translator)
+        sql = _insert_text(table, columns, duckdb_text(rewritten))
+        rows = _rows_in_place_of_variables(rewritten, translator)
+        if rows is not None and output is None:
+            rows_sql = _insert_text(table, columns, duckdb_text(rows))
+    return Change(translator.finish(sql + returning, output), Command.INSERT, numbered, rows_sql)
 
 
 def update(tree: exp.Update, translator: Translator) -> Change:
@@ -164,6 +161,41 @@ def _assigned_source(
         for projection, column in zip(list(rewritten.expressions), columns, strict=True):
             _assign_projection(projection, column, translator)
     return rewritten
+
+
+def _insert_text(table: Table, columns: Sequence[Column], source: str) -> str:
+    """Return DuckDB's INSERT; without a source all columns take their defaults."""
+    names = [quoted(column.name) for column in columns]
+    if table.identity is not None and table.identity not in columns:
+        chosen = "".join(f"q.c{index}, " for index in range(len(names)))
+        aliases = ", ".join(f"c{index}" for index in range(max(len(names), 1)))
+        names.append(quoted(table.identity.name))
+        source = (  # names are quoted, values are bound
+            f"SELECT {chosen}${FIRST_IDENTITY} + row_number() OVER () - 1 "  # noqa: S608 - see above
+            f"FROM ({source}) AS q({aliases})"
+        )
+    listed = f" ({', '.join(names)})" if names else ""
+    return f"INSERT INTO {duckdb_text(engine_table(table))}{listed} {source or 'DEFAULT VALUES'}"
+
+
+def _rows_in_place_of_variables(
+    values: exp.Expression, translator: Translator
+) -> exp.Select | None:
+    """Return a query of BOUND_ROWS that computes what one row of VALUES does."""
+    if not isinstance(values, exp.Values) or len(values.expressions) != 1:
+        return None
+    if values.find(exp.Select):  # it may read what the row before has inserted
+        return None
+
+    def column_of_variable(node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Parameter) and translator.is_used(node.name):
+            return exp.column(node.name, quoted=True)
+        return node
+
+    cells = [
+        cell.copy().transform(column_of_variable) for cell in values.expressions[0].expressions
+    ]
+    return exp.select(*cells).from_(exp.table_(BOUND_ROWS, quoted=True))
 
 
 def _wrong_count() -> SqlError:

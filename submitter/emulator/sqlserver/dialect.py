@@ -179,6 +179,10 @@ class Translator:
             raise SqlError(137, f'Must declare the scalar variable "@{node.name}".', severity=15)
         return self._variables[name]
 
+    def is_used(self, name: str) -> bool:
+        """Whether a name in the translated text stands for a T-SQL variable."""
+        return name in self._used
+
     def _find(self, node: exp.Table) -> Table | None:
         return self.namespace.find(table_name(node), node.db, _database_of(node))
 

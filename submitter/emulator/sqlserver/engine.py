@@ -6,6 +6,7 @@ transactions both change ends in error 1205, where SQL Server would let one wait
 """
 
 import contextlib
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -101,13 +102,22 @@ class Engine:
         self._instance.close()
 
 
+@dataclasses.dataclass(frozen=True)
+class _Change:
+    """What an open transaction did, to be done again."""
+
+    sql: str
+    bindings: Mapping[str, Any] = dataclasses.field(repr=False)
+    offered: Mapping[str, pa.Table] = dataclasses.field(repr=False)
+
+
 class EngineConnection:
     """One session's view of the engine."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
         self._writing = False
-        self._changes: list[tuple[str, Mapping[str, Any]]] = []
+        self._changes: list[_Change] = []
         self.in_transaction = False
 
     def begin(self) -> None:
@@ -143,12 +153,27 @@ class EngineConnection:
             reader = relation.to_arrow_reader(_BATCH_ROWS)
         return reader.schema, self._batches(reader)
 
-    def change(self, sql: str, bindings: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Run what changes data or definitions; return what the engine says, such as a count."""
+    def change(
+        self,
+        sql: str,
+        bindings: Mapping[str, Any],
+        offered: Mapping[str, pa.Table] | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """Run what changes data or definitions.
+
+        Args:
+            sql: DuckDB's text.
+            bindings: Its variables.
+            offered: Rows that it reads, by the name that it knows them by.
+
+        Returns:
+            What the engine says, such as a count.
+        """
+        change = _Change(sql, bindings, offered or {})
         self._open()
         with self._translated_errors():
-            rows: list[tuple[Any, ...]] = self._execute(sql, bindings).fetchall()
-        self._remember(sql, bindings)
+            rows: list[tuple[Any, ...]] = self._execute(change).fetchall()
+        self._remember(change)
         return rows
 
     def change_returning(self, sql: str, bindings: Mapping[str, Any]) -> pa.Table:
@@ -157,7 +182,7 @@ class EngineConnection:
         with self._translated_errors():
             relation = self._cursor.sql(sql, params=dict(bindings) or None)
             rows: pa.Table = relation.to_arrow_table()
-        self._remember(sql, bindings)
+        self._remember(_Change(sql, bindings, {}))
         return rows
 
     def interrupt(self) -> None:
@@ -175,16 +200,18 @@ class EngineConnection:
                 self._cursor.execute("BEGIN")
             self._writing = True
 
-    def _remember(self, sql: str, bindings: Mapping[str, Any]) -> None:
+    def _remember(self, change: _Change) -> None:
         if self._writing:
-            self._changes.append((sql, bindings))
+            self._changes.append(change)
 
     def _batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         with self._translated_errors():
             yield from reader
 
-    def _execute(self, sql: str, bindings: Mapping[str, Any]) -> Any:
-        return self._cursor.execute(sql, dict(bindings) or None)
+    def _execute(self, change: _Change) -> Any:
+        for name, table in change.offered.items():
+            self._cursor.register(name, table)
+        return self._cursor.execute(change.sql, dict(change.bindings) or None)
 
     @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -201,8 +228,8 @@ class EngineConnection:
         self._cursor.execute("ROLLBACK")
         self._cursor.execute("BEGIN")
         try:
-            for sql, bindings in self._changes:
-                self._execute(sql, bindings)
+            for change in self._changes:
+                self._execute(change)
         except duckdb.Error as problem:
             self.end(commit=False)
             raise translate(problem) from None

@@ -4,6 +4,7 @@ Source: MS-TDS 2.2.6.6 (RPC request), "System stored procedures (Transact-SQL)".
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from submitter.emulator.sqlserver.catalog import Table
 from submitter.emulator.sqlserver.errors import SqlError, not_played, unknown_procedure
-from submitter.emulator.sqlserver.interpreter import Interpreter, Variables
+from submitter.emulator.sqlserver.interpreter import Interpreter
 from submitter.emulator.sqlserver.outcomes import Outcome, ResultSet
 from submitter.emulator.sqlserver.system_views import TYPE_IDS, byte_length, columns_of, digits
 from submitter.emulator.sqlserver.types import (
@@ -25,6 +26,7 @@ from submitter.emulator.sqlserver.types import (
 )
 from submitter.emulator.sqlserver.undeclared import parameter_types
 from submitter.emulator.sqlserver.values import Parameter, read_parameter
+from submitter.emulator.sqlserver.variables import Variables
 from submitter.emulator.sqlserver.wire import Reader
 
 _BY_NUMBER = {
@@ -126,8 +128,16 @@ class PreparedStatements:
         return handle
 
 
+def read_calls(reader: Reader) -> list[Call]:
+    """Read the calls of an RPC message; drivers send the rows of an array as one call each."""
+    calls = []
+    while not reader.at_end:
+        calls.append(read_call(reader))
+    return calls
+
+
 def read_call(reader: Reader) -> Call:
-    """Read one call of an RPC message, which may hold several."""
+    """Read one call of an RPC message."""
     length = reader.unsigned(2)
     if length == _NAMED_BY_NUMBER:
         name = _BY_NUMBER.get(reader.unsigned(2), "?")
@@ -196,13 +206,16 @@ def _plain_name(name: str) -> str:
     return name.replace("[", "").replace("]", "").split(".")[-1].split(";")[0].lower()
 
 
+@functools.lru_cache(maxsize=100)  # an array of parameters has them once a row
+def _declared(declarations: str) -> Sequence[tuple[str, SqlType]]:
+    return [(match[1], parse_type(match[2])) for match in _DECLARATION.finditer(declarations)]
+
+
 def _bound(
     declarations: str | None, parameters: Sequence[Parameter]
 ) -> dict[str, tuple[SqlType, Any]]:
     """Give each parameter the type that its declaration says."""
-    declared = [
-        (match[1], parse_type(match[2])) for match in _DECLARATION.finditer(declarations or "")
-    ]
+    declared = _declared(declarations or "")
     by_name = {name.lower(): sql_type for name, sql_type in declared}
     bound = {}
     for index, parameter in enumerate(parameters):

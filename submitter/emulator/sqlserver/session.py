@@ -5,16 +5,16 @@ which is how a cancel ends a request.
 """
 
 import struct
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import pyarrow as pa
 
-from submitter.emulator.sqlserver import procedures, tokens
+from submitter.emulator.sqlserver import procedures, repetition, tokens
 from submitter.emulator.sqlserver.errors import SqlError, not_played
 from submitter.emulator.sqlserver.events import Event, EventLog, Kind
 from submitter.emulator.sqlserver.faults import Place, SqlFaults
-from submitter.emulator.sqlserver.interpreter import Interpreter, Variable, Variables
+from submitter.emulator.sqlserver.interpreter import Interpreter
 from submitter.emulator.sqlserver.outcomes import (
     Completed,
     DatabaseChanged,
@@ -30,6 +30,7 @@ from submitter.emulator.sqlserver.outcomes import (
 from submitter.emulator.sqlserver.procedures import Call, PreparedStatements
 from submitter.emulator.sqlserver.rows import encode
 from submitter.emulator.sqlserver.tokens import Change, Command, Done, Status
+from submitter.emulator.sqlserver.variables import Variable, Variables
 from submitter.emulator.sqlserver.wire import Message, PacketType, Reader
 
 Answer = Generator[bytes | Pause, None, None]
@@ -102,10 +103,18 @@ class Session:
         yield tail.last()
 
     def _remote_procedure(self, payload: bytes) -> Answer:
-        reader = Reader(_without_headers(payload))
-        while not reader.at_end:
-            call = procedures.read_call(reader)
-            yield from self._call(call, more=not reader.at_end)
+        calls = procedures.read_calls(Reader(_without_headers(payload)))
+        left = len(calls)
+        for run in repetition.runs(calls):
+            left -= len(run)
+            first, *others = run  # the first one opens a transaction if there is to be one
+            yield from self._call(first, more=bool(others or left))
+            if len(others) > 1 and self._inserted_together(others):
+                yield self._row_inserted(more=True) * (len(others) - 1)
+                yield self._row_inserted(more=bool(left))
+                continue
+            for position, call in enumerate(others, start=1):
+                yield from self._call(call, more=bool(left or position < len(others)))
 
     def _transaction(self, payload: bytes) -> Answer:
         request = struct.unpack_from("<H", _without_headers(payload))[0]
@@ -122,9 +131,49 @@ class Session:
 
     # Procedures.
 
+    def _inserted_together(self, calls: Sequence[Call]) -> bool:
+        """Do what executions of one statement ask for at once, if that can be."""
+        if self._faults.expects("query"):  # a rule may mean one of them
+            return False
+        try:
+            prepared = [self._prepared.resolve(call) for call in calls]
+        except SqlError:
+            return False
+        rows = repetition.bound_rows([each.parameters for each in prepared])
+        text = prepared[0].text
+        if rows is None or text is None:
+            return False
+        types = {name.lower(): kind for name, (kind, _) in prepared[0].parameters.items()}
+        if not self.interpreter.insert_rows(text, types, rows):
+            return False
+        for call in calls:
+            self._note("procedure", call.name)
+            self._note("sql", text)
+        self.interpreter.last_error = 0
+        return True
+
+    def _row_inserted(self, *, more: bool) -> bytes:
+        """Return the answer to one execution that inserted a row."""
+        tail = _Tail(Done.IN_PROCEDURE, self)
+        tail.after(RowsChanged(Command.INSERT, 1))
+        return tail.last(Status.MORE) + self._procedure_ended(failed=False, more=more)
+
+    def _procedure_ended(
+        self,
+        *,
+        failed: bool,
+        more: bool,
+        outputs: Sequence[tuple[int, str, int]] = (),
+    ) -> bytes:
+        ending = tokens.return_status(1 if failed else 0)
+        for ordinal, name, value in outputs:
+            ending += tokens.return_integer(ordinal, name, value)
+        flags = Status.ERROR if failed else Status.FINAL
+        flags |= Status.MORE if more else Status.FINAL
+        return ending + self._done(Done.PROCEDURE, flags, Command.PROCEDURE)
+
     def _call(self, call: Call, *, more: bool) -> Answer:
         self._note("procedure", call.name)
-        status = 0
         tail = _Tail(Done.IN_PROCEDURE, self)
         outputs: list[tuple[int, str, int]] = []
         try:
@@ -145,14 +194,9 @@ class Session:
                 raise
             yield from self._failed(problem)
             tail.failed()
-        status = 1 if tail.has_failed else 0
         if tail.pending:
             yield tail.last(Status.MORE)
-        yield tokens.return_status(status)
-        for ordinal, name, value in outputs:
-            yield tokens.return_integer(ordinal, name, value)
-        flags = (Status.MORE if more else Status.FINAL) | (Status.ERROR if status else Status.FINAL)
-        yield self._done(Done.PROCEDURE, flags, Command.PROCEDURE)
+        yield self._procedure_ended(failed=tail.has_failed, more=more, outputs=outputs)
 
     def _executed_in_batch(self, text: str, variables: Variables) -> Iterator[Outcome]:
         call = procedures.parse_execute(text, variables)

@@ -10,10 +10,11 @@ import pytest
 from submitter.emulator.sqlserver.catalog import Catalog
 from submitter.emulator.sqlserver.engine import Engine
 from submitter.emulator.sqlserver.errors import SqlError
-from submitter.emulator.sqlserver.interpreter import Interpreter, Variable
+from submitter.emulator.sqlserver.interpreter import Interpreter
 from submitter.emulator.sqlserver.outcomes import Notice, Pause, ResultSet, RowsChanged
 from submitter.emulator.sqlserver.results import values
 from submitter.emulator.sqlserver.types import INT, nvarchar
+from submitter.emulator.sqlserver.variables import Variable
 
 
 @pytest.fixture(scope="module")
