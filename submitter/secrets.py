@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from submitter.errors import InputError, NotFoundError
-from submitter.service_errors import explained
+from submitter.service import ask
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 _LONGEST_NAME = 127
@@ -25,14 +25,19 @@ def set_secrets(workspace: Any, values: Mapping[str, str]) -> None:
         check_name(name)
         if not value:
             raise InputError(f"The value for the secret {name} is empty; nothing was set.")
-    with explained(f"set {', '.join(values)} in the vault of {workspace.name}"):
-        workspace.get_default_keyvault().set_secrets(dict(values))
+    ask(
+        f"set {', '.join(values)} in the vault of {workspace.name}",
+        lambda: workspace.get_default_keyvault().set_secrets(dict(values)),
+    )
 
 
 def list_secrets(workspace: Any) -> list[str]:
     """Return the names of the secrets in the workspace's vault, sorted."""
-    with explained(f"list the secrets in the vault of {workspace.name}"):
-        return sorted(found["name"] for found in workspace.get_default_keyvault().list_secrets())
+    found = ask(
+        f"list the secrets in the vault of {workspace.name}",
+        lambda: workspace.get_default_keyvault().list_secrets(),
+    )
+    return sorted(secret["name"] for secret in found)
 
 
 def delete_secret(workspace: Any, name: str) -> None:
@@ -48,8 +53,10 @@ def delete_secret(workspace: Any, name: str) -> None:
             f"There is no secret {name} in the vault of {workspace.name}. "
             f"It has: {', '.join(known) or 'none'}."
         )
-    with explained(f"delete {name} from the vault of {workspace.name}"):
-        workspace.get_default_keyvault().delete_secret(name)
+    ask(
+        f"delete {name} from the vault of {workspace.name}",
+        lambda: workspace.get_default_keyvault().delete_secret(name),
+    )
 
 
 def check_name(name: str) -> None:

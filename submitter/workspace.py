@@ -2,14 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from submitter.errors import NotFoundError, ServiceError, SignInError, WorkspaceError
-from submitter.service_errors import explained
+from submitter.service import ask
 
 _PRINCIPAL_VARIABLES = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
 
@@ -65,22 +64,24 @@ def open_workspace(
     from azureml.core import Workspace  # a second, which whoever cannot sign in is spared
 
     if config:
-        with _opening(f"that {config} names"):
-            return Workspace.from_config(str(config), auth=authentication)
-    with _opening(f"{address.name} in {address.resource_group}"):
-        return Workspace.get(
+        return _open(
+            f"that {config} names",
+            lambda: Workspace.from_config(str(config), auth=authentication),
+        )
+    return _open(
+        f"{address.name} in {address.resource_group}",
+        lambda: Workspace.get(
             address.name,
             auth=authentication,
             subscription_id=address.subscription_id,
             resource_group=address.resource_group,
-        )
+        ),
+    )
 
 
-@contextmanager
-def _opening(which: str) -> Iterator[None]:
+def _open(which: str, call: Callable[[], Any]) -> Any:
     try:
-        with explained(f"open the workspace {which}"):
-            yield
+        return ask(f"open the workspace {which}", call)
     except (NotFoundError, ServiceError) as error:
         if isinstance(error, NotFoundError) or "not found" in str(error):
             raise WorkspaceError(

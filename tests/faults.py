@@ -187,6 +187,26 @@ CELLS = (
         http(service="azureml", match=r"POST .*/snapshotrun", status=403),
     ),
     Cell(
+        *("service", "Entra is silent"),
+        r"exit 5: Could not open the workspace .*: there was no answer within 3 s",
+        http(service="entra", match="POST", delay=30, status=None),
+        variables=(("SUBMITTER_TIMEOUT", "3"),),
+        within=15,
+    ),
+    Cell(
+        *("service", "Azure ML is silent"),
+        r"exit 5: Could not get the environment flights .*: there was no answer within 3 s",
+        http(service="azureml", match="GET .*/environments/", delay=30, status=None),
+        variables=(("SUBMITTER_TIMEOUT", "3"),),
+        within=15,
+    ),
+    Cell(
+        *("service", "drops the connection"),
+        r"exit 5: Could not open the workspace .*: the connection was cut",
+        http(service="arm", match="GET", drop=True),
+        within=60,
+    ),
+    Cell(
         *("run", "script fails"),
         r"exit 6: .*exited with status code 3",
         lambda shell: shell.write("train.py", "raise SystemExit(3)\n"),

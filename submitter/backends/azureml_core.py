@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from submitter.errors import NotFoundError
 from submitter.job import DataInput, EnvironmentReference, Job, TensorFlowDistribution
 from submitter.marked_yaml import KeyPath, nearest
 from submitter.planning import Plan
-from submitter.service_errors import explained
+from submitter.service import ask, patience
 
 _HTTP_TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
+_SLOWEST_UPLOAD = 100_000  # bytes a second: a snapshot gets the time that it would need
+_LONGEST_DOWNLOAD = 3600.0  # seconds for one file
 _NOTHING_NEW = 416  # Range Not Satisfiable: the log ends before the offset
 
 
@@ -45,31 +48,37 @@ class AzureMLCore:
             NotFoundError: The environment or the compute target does not exist.
             ServiceError: The service did not take the run.
         """
-        from azureml.core import Experiment
-
         job = plan.job
         refuse_what_v1_cannot_carry(job)
         registered = self._registered(plan)
         self._require_compute(job)
-        with (
-            tempfile.TemporaryDirectory(prefix="submitter-snapshot-") as folder,
-            explained(f"submit to the experiment {job.experiment} of {self._workspace.name}"),
-        ):
+        with tempfile.TemporaryDirectory(prefix="submitter-snapshot-") as folder:
             snapshot.stage(plan.files, Path(folder))
-            run = Experiment(self._workspace, job.experiment).submit(
-                _script_run_config(plan, registered, folder),
-                tags=dict(job.tags) or None,
-                run_id=job.name,
-                credential_passthrough=job.identity is not None
-                and job.identity.type == "user_identity",
+            run = ask(
+                f"submit to the experiment {job.experiment} of {self._workspace.name}",
+                lambda: self._start(plan, registered, folder),
+                seconds=patience() + plan.snapshot_size / _SLOWEST_UPLOAD,
             )
-            if job.display_name:
-                run.display_name = job.display_name
-            if job.description:
-                run.description = job.description
-            if job.properties:
-                run.add_properties(dict(job.properties))
         return AzureMLCoreRun(run)
+
+    def _start(self, plan: Plan, registered: RegisteredEnvironment, folder: str) -> Any:
+        from azureml.core import Experiment
+
+        job = plan.job
+        run = Experiment(self._workspace, job.experiment).submit(
+            _script_run_config(plan, registered, folder),
+            tags=dict(job.tags) or None,
+            run_id=job.name,
+            credential_passthrough=job.identity is not None
+            and job.identity.type == "user_identity",
+        )
+        if job.display_name:
+            run.display_name = job.display_name
+        if job.description:
+            run.description = job.description
+        if job.properties:
+            run.add_properties(dict(job.properties))
+        return run
 
     def run(self, run_id: str) -> "AzureMLCoreRun":
         """Find a run of the workspace by its id.
@@ -77,8 +86,11 @@ class AzureMLCore:
         Raises:
             NotFoundError: The workspace has no such run.
         """
-        with explained(f"find the run {run_id} in {self._workspace.name}"):
-            return AzureMLCoreRun(self._workspace.get_run(run_id))
+        found = ask(
+            f"find the run {run_id} in {self._workspace.name}",
+            lambda: self._workspace.get_run(run_id),
+        )
+        return AzureMLCoreRun(found)
 
     def register(self, definition: EnvironmentDefinition) -> RegisteredEnvironment:
         """Register an environment; equal content keeps its version.
@@ -89,8 +101,12 @@ class AzureMLCore:
         Returns:
             The environment as the workspace knows it.
         """
-        with explained(f"register the environment {definition.name} in {self._workspace.name}"):
-            return _read_back(_to_native(definition).register(self._workspace))
+        native = _to_native(definition)
+        registered = ask(
+            f"register the environment {definition.name} in {self._workspace.name}",
+            lambda: native.register(self._workspace),
+        )
+        return _read_back(registered)
 
     def environment(self, reference: EnvironmentReference) -> RegisteredEnvironment:
         """Look a registered environment up.
@@ -98,13 +114,8 @@ class AzureMLCore:
         Raises:
             NotFoundError: The workspace has none of that name and version.
         """
-        from azureml.core import Environment
-
         try:
-            with explained(f"get the environment {reference} from {self._workspace.name}"):
-                native = Environment.get(
-                    self._workspace, name=reference.name, version=reference.version
-                )
+            return self._get_environment(reference.name, reference.version)
         except NotFoundError:
             known = [found.name for found in self.environments()]
             raise NotFoundError(
@@ -112,30 +123,36 @@ class AzureMLCore:
                 f"{nearest(reference.name, known)} It has: {', '.join(known) or 'none'}. "
                 f"Register it with: submitter env register {reference.name}"
             ) from None
-        return _read_back(native)
 
     def environments(self) -> Sequence[RegisteredEnvironment]:
         """List the latest version of each registered environment."""
         from azureml.core import Environment
 
-        with explained(f"list the environments of {self._workspace.name}"):
-            natives = Environment.list(self._workspace)
+        natives = ask(
+            f"list the environments of {self._workspace.name}",
+            lambda: Environment.list(self._workspace),
+        )
         return [_read_back(natives[name]) for name in sorted(natives)]
+
+    def _get_environment(self, name: str, version: str | None = None) -> RegisteredEnvironment:
+        from azureml.core import Environment
+
+        native = ask(
+            f"get the environment {name} from {self._workspace.name}",
+            lambda: Environment.get(self._workspace, name=name, version=version),
+        )
+        return _read_back(native)
 
     def _registered(self, plan: Plan) -> RegisteredEnvironment:
         """Reuse the environment whose content is the wanted one; else register it."""
-        from azureml.core import Environment
-
         wanted = plan.environment
         if isinstance(wanted, EnvironmentReference):
             try:
                 return self.environment(wanted)
             except NotFoundError as error:
                 raise NotFoundError(f"{plan.job.where('environment')}: {error}") from None
-
         try:
-            with explained(f"get the environment {wanted.name} from {self._workspace.name}"):
-                latest = _read_back(Environment.get(self._workspace, name=wanted.name))
+            latest = self._get_environment(wanted.name)
         except NotFoundError:
             return self.register(wanted)
         if latest.definition.content_hash == wanted.content_hash:
@@ -144,8 +161,10 @@ class AzureMLCore:
 
     def _require_compute(self, job: Job) -> None:
         """Ask for the compute target first: the service's own refusal comes after the upload."""
-        with explained(f"list the compute targets of {self._workspace.name}"):
-            known = sorted(self._workspace.compute_targets)
+        known = ask(
+            f"list the compute targets of {self._workspace.name}",
+            lambda: sorted(self._workspace.compute_targets),
+        )
         if job.compute not in known:
             raise NotFoundError(
                 f"{job.where('compute')}: there is no compute target {job.compute} in "
@@ -171,8 +190,7 @@ class AzureMLCoreRun:
 
     def details(self) -> RunDetails:
         """Ask the service how the run stands."""
-        with explained(f"get the status of {self.id}"):
-            details = self._run.get_details()
+        details = ask(f"get the status of {self.id}", self._run.get_details)
         error = (details.get("error") or {}).get("error") or {}
         return RunDetails(
             id=self.id,
@@ -187,24 +205,15 @@ class AzureMLCoreRun:
 
     def read_log(self, address: str, offset: int) -> bytes:
         """Return what a log has from a byte offset on; empty if nothing is new."""
-        with explained(f"read the log of {self.id}"):
-            response = requests.get(
-                address, headers={"Range": f"bytes={offset}-"}, timeout=_HTTP_TIMEOUT
-            )
-            if response.status_code == _NOTHING_NEW:
-                return b""
-            response.raise_for_status()
-            return response.content
+        return ask(f"read the log of {self.id}", lambda: _read_from(address, offset))
 
     def metrics(self) -> Mapping[str, Any]:
         """Return the metrics that the run logged: name → value, or list of values."""
-        with explained(f"get the metrics of {self.id}"):
-            return dict(self._run.get_metrics())
+        return dict(ask(f"get the metrics of {self.id}", self._run.get_metrics))
 
     def files(self) -> Sequence[str]:
         """List the files that the run left: outputs and logs."""
-        with explained(f"list the files of {self.id}"):
-            return sorted(self._run.get_file_names())
+        return sorted(ask(f"list the files of {self.id}", self._run.get_file_names))
 
     def download(self, prefix: str, folder: Path) -> Sequence[Path]:
         """Fetch the run's files under a prefix into a folder.
@@ -225,15 +234,25 @@ class AzureMLCoreRun:
                 f"The run {self.id} has no files under '{prefix}'. "
                 f"It has: {', '.join(self.files()) or 'none'}."
             )
-        with explained(f"download the files of {self.id}"):
-            for name in names:
-                self._run.download_file(name, output_file_path=str(folder / name))
+        for name in names:
+            ask(
+                f"download {name} of {self.id}",
+                partial(self._run.download_file, name, output_file_path=str(folder / name)),
+                seconds=_LONGEST_DOWNLOAD,
+            )
         return [folder / name for name in names]
 
     def cancel(self) -> None:
         """Ask the service to stop the run."""
-        with explained(f"cancel {self.id}"):
-            self._run.cancel()
+        ask(f"cancel {self.id}", self._run.cancel)
+
+
+def _read_from(address: str, offset: int) -> bytes:
+    response = requests.get(address, headers={"Range": f"bytes={offset}-"}, timeout=_HTTP_TIMEOUT)
+    if response.status_code == _NOTHING_NEW:
+        return b""
+    response.raise_for_status()
+    return response.content
 
 
 def refuse_what_v1_cannot_carry(job: Job) -> None:
