@@ -7,76 +7,45 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from submitter.backends.base import RunDetails
-    from submitter.errors import (
-        EnvironmentFileError,
-        InputError,
-        JobError,
-        NotFoundError,
-        RunCanceledError,
-        RunFailedError,
-        SecretInViewError,
-        ServiceError,
-        SignInError,
-        SnapshotError,
-        SubmitterError,
-        WorkspaceError,
-    )
-    from submitter.job import Job
-    from submitter.planning import Plan, plan
-    from submitter.submission import RunHandle, get_run, submit
-    from submitter.workspace import WorkspaceAddress, open_workspace
+    from submitter.backends.base import RunDetails as RunDetails
+    from submitter.errors import EnvironmentFileError as EnvironmentFileError
+    from submitter.errors import InputError as InputError
+    from submitter.errors import JobError as JobError
+    from submitter.errors import NotFoundError as NotFoundError
+    from submitter.errors import RunCanceledError as RunCanceledError
+    from submitter.errors import RunFailedError as RunFailedError
+    from submitter.errors import SecretInViewError as SecretInViewError
+    from submitter.errors import ServiceError as ServiceError
+    from submitter.errors import SignInError as SignInError
+    from submitter.errors import SnapshotError as SnapshotError
+    from submitter.errors import SubmitterError as SubmitterError
+    from submitter.errors import WorkspaceError as WorkspaceError
+    from submitter.job import Job as Job
+    from submitter.planning import Plan as Plan
+    from submitter.planning import plan as plan
+    from submitter.submission import RunHandle as RunHandle
+    from submitter.submission import get_run as get_run
+    from submitter.submission import submit as submit
+    from submitter.workspace import WorkspaceAddress as WorkspaceAddress
+    from submitter.workspace import open_workspace as open_workspace
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "RunDetails": "submitter.backends.base",
-    "EnvironmentFileError": "submitter.errors",
-    "InputError": "submitter.errors",
-    "JobError": "submitter.errors",
-    "NotFoundError": "submitter.errors",
-    "RunCanceledError": "submitter.errors",
-    "RunFailedError": "submitter.errors",
-    "SecretInViewError": "submitter.errors",
-    "ServiceError": "submitter.errors",
-    "SignInError": "submitter.errors",
-    "SnapshotError": "submitter.errors",
-    "SubmitterError": "submitter.errors",
-    "WorkspaceError": "submitter.errors",
-    "Job": "submitter.job",
-    "Plan": "submitter.planning",
-    "plan": "submitter.planning",
-    "RunHandle": "submitter.submission",
-    "get_run": "submitter.submission",
-    "submit": "submitter.submission",
-    "WorkspaceAddress": "submitter.workspace",
-    "open_workspace": "submitter.workspace",
+_NAMES = {
+    "submitter.backends.base": ("RunDetails",),
+    "submitter.errors": (
+        *("SubmitterError", "InputError", "JobError", "EnvironmentFileError", "SnapshotError"),
+        *("SecretInViewError", "SignInError", "WorkspaceError", "NotFoundError", "ServiceError"),
+        *("RunFailedError", "RunCanceledError"),
+    ),
+    "submitter.job": ("Job",),
+    "submitter.planning": ("Plan", "plan"),
+    "submitter.submission": ("RunHandle", "get_run", "submit"),
+    "submitter.workspace": ("WorkspaceAddress", "open_workspace"),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = [  # noqa: RUF022 - in the order of the table above
-    "RunDetails",
-    "EnvironmentFileError",
-    "InputError",
-    "JobError",
-    "NotFoundError",
-    "RunCanceledError",
-    "RunFailedError",
-    "SecretInViewError",
-    "ServiceError",
-    "SignInError",
-    "SnapshotError",
-    "SubmitterError",
-    "WorkspaceError",
-    "Job",
-    "Plan",
-    "plan",
-    "RunHandle",
-    "get_run",
-    "submit",
-    "WorkspaceAddress",
-    "open_workspace",
-    "__version__",
-]
+__all__ = [*_HOME, "__version__"]  # noqa: PLE0604 - all of them are text
 
 
 def __getattr__(name: str) -> Any:

@@ -119,7 +119,8 @@ def explain(error: Exception, doing: str) -> SubmitterError:
         for pattern, cause in _NETWORK_CAUSES:
             if re.search(pattern, text):
                 return ServiceError(
-                    f"Could not {doing}: {cause}. Check the network and HTTPS_PROXY, then try again."
+                    f"Could not {doing}: {cause}. Check the network and HTTPS_PROXY, then try "
+                    "again."
                 )
     return ServiceError(f"Could not {doing}: {said}")
 
