@@ -92,7 +92,9 @@ class Application:
     def _unknown(self, call: Call) -> Problem:
         self._journal.unknown_routes.append(f"{call.method} https://{call.host}{call.path}")
         return Problem(
-            404,
+            # Not 404, which many a client takes for a thing that is missing, and not one of the
+            # statuses that clients try again.
+            501,
             "NotPlayedByEmulator",
             f"The emulator does not play {call.method} {call.path} of {call.host}. "
             "Its README lists what it plays.",
@@ -107,6 +109,7 @@ async def _read(request: Request) -> Call:
         headers=dict(request.headers),
         query=dict(request.query_params),
         body=await request.body(),
+        raw_path=(request.scope.get("raw_path") or b"").decode("ascii"),
     )
 
 

@@ -1,6 +1,6 @@
-"""Azure Resource Manager, as far as a sign-in and `Workspace.get` ask it."""
+"""Azure Resource Manager, as far as a sign-in, `Workspace.get` and `ComputeTarget` ask it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -20,10 +20,12 @@ class ResourceManager:
     Args:
         workspace: The workspace.
         entra: Validates tokens.
+        routes: Routes for what is inside the workspace.
     """
 
-    def __init__(self, workspace: Workspace, entra: Entra) -> None:
+    def __init__(self, workspace: Workspace, entra: Entra, routes: Sequence[Route] = ()) -> None:
         self._workspace = workspace
+        self._routes = tuple(routes)
         self._entra = entra
         self._created = iso(now())
 
@@ -37,6 +39,7 @@ class ResourceManager:
                 Route("GET", "/subscriptions", self._list_subscriptions),
                 Route("GET", "/subscriptions/{subscription}/resources", self._list_workspaces),
                 Route("GET", WORKSPACE_PATH, self._get_workspace),
+                *self._routes,
             ),
             authenticate=self._authenticate,
         )

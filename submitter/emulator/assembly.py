@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from submitter.emulator.account_key import AccountKey
 from submitter.emulator.application import Application
 from submitter.emulator.arm import HOST as ARM_HOST
 from submitter.emulator.arm import ResourceManager
 from submitter.emulator.azureml.access import Access
 from submitter.emulator.azureml.artifacts import Artifacts
 from submitter.emulator.azureml.computes import Computes
+from submitter.emulator.azureml.datastores import Datastores
 from submitter.emulator.azureml.discovery import Discovery
 from submitter.emulator.azureml.environments import Environments
 from submitter.emulator.azureml.events import Events
 from submitter.emulator.azureml.execution import Execution
 from submitter.emulator.azureml.history import History
 from submitter.emulator.azureml.metrics import Metrics
+from submitter.emulator.azureml.models import Models
+from submitter.emulator.azureml.provisioning import Provisioning
+from submitter.emulator.azureml.registry import ModelRegistry
 from submitter.emulator.azureml.runs import Runs
 from submitter.emulator.azureml.secrets import WorkspaceSecrets
 from submitter.emulator.azureml.snapshots import Snapshots
@@ -98,13 +103,15 @@ class Machinery:
         access = Access(workspace, entra)
         blobs = BlobStore(self.state.path / "storage")
         shared_access = SharedAccess(workspace.blob_host)
+        account_key = AccountKey(workspace.storage_account)
         artifacts = Artifacts(access, self.history, blobs, shared_access)
         snapshots = Snapshots(access, blobs, shared_access)
         self.metrics = Metrics(access)
         self.environments = Environments(access)
-        nodes = {name: target.max_nodes for name, target in config.computes.items()}
-        compute = Compute(nodes, self.state.path / "runs", python)
+        compute = Compute({}, self.state.path / "runs", python)
         self._cleanup.callback(compute.stop)
+        computes = Computes(access, config.computes, compute)
+        provisioning = Provisioning(workspace, computes)
         sql_name = config.sql.server if config.sql else None
         complete = run_environment(reached_by, sql_name, sql_port)
         execution = Execution(
@@ -112,13 +119,15 @@ class Machinery:
         )
         services: tuple[Service, ...] = (
             entra.service(),
-            ResourceManager(workspace, entra).service(),
+            ResourceManager(workspace, entra, provisioning.routes()).service(),
             KeyVault(self.vaults, entra).service(),
-            Storage(workspace.blob_host, blobs, shared_access).service(),
+            Storage(workspace.blob_host, blobs, shared_access, account_key).service(),
             Discovery(access).service(),
-            Computes(access, config.computes).service(),
+            computes.service(),
             self.environments.service(),
             WorkspaceSecrets(access, self.vaults[workspace.vault]).service(),
+            Datastores(access, blobs, account_key).service(),
+            Models(access, ModelRegistry()).service(),
             snapshots.service(),
             artifacts.service(),
             self.metrics.service(),

@@ -58,6 +58,18 @@ class BlobStore:
         self._lock = threading.RLock()
         # Modification times are too coarse to tell two writes apart; writes are counted instead.
         self._generations: dict[str, int] = {}
+        self._containers: set[str] = set()
+
+    def create_container(self, name: str) -> bool:
+        """Make a container; say whether there was none of that name before."""
+        with self._lock:
+            is_new = not self.has_container(name)
+            self._containers.add(name)
+        return is_new
+
+    def has_container(self, name: str) -> bool:
+        """Say whether there is a container of that name."""
+        return name in self._containers
 
     def path(self, name: str) -> Path:
         """Return the file that holds a blob; its folder exists, the file may not.

@@ -96,7 +96,7 @@ class Compute:
         python: str,
         grace: float = GRACE_SECONDS,
     ) -> None:
-        self.targets = dict(targets)
+        self.targets: dict[str, int] = {}
         self._folder = folder
         self._python = os.path.abspath(python)  # noqa: PTH100 - resolving would leave the venv
         self._grace = grace
@@ -104,17 +104,28 @@ class Compute:
         self._tasks: dict[str, _Task] = {}
         self._queues: dict[str, queue.SimpleQueue[_Task | None]] = {}
         self._workers: list[threading.Thread] = []
-        for target, nodes in self.targets.items():
-            self._queues[target] = queue.SimpleQueue()
-            for _ in range(nodes):
+        self._lock = threading.Lock()
+        for target, nodes in targets.items():
+            self.resize(target, nodes)
+
+    def resize(self, target: str, nodes: int) -> None:
+        """Give a target, new or known, so many nodes; with none it takes no more jobs.
+
+        Nodes that are too many go when they have worked off what is queued already.
+        """
+        with self._lock:
+            tasks = self._queues.setdefault(target, queue.SimpleQueue())
+            added = nodes - self.targets.pop(target, 0)
+            if nodes:
+                self.targets[target] = nodes
+            for _ in range(added):
                 worker = threading.Thread(
-                    target=self._work,
-                    args=(self._queues[target],),
-                    name=f"emulator-{target}",
-                    daemon=True,
+                    target=self._work, args=(tasks,), name=f"emulator-{target}", daemon=True
                 )
                 worker.start()
                 self._workers.append(worker)
+            for _ in range(-added):
+                tasks.put(None)
 
     def submit(self, job: Job, report: Report) -> None:
         """Put a job into the queue of its target."""

@@ -30,6 +30,7 @@ class Call:
         body: The request body.
         parameters: What the route took out of the path.
         claims: What the caller's token says; empty where a service asks for none.
+        raw_path: The path as it was sent, for signatures over it.
     """
 
     method: str
@@ -40,6 +41,7 @@ class Call:
     body: bytes = field(default=b"", repr=False)
     parameters: Mapping[str, str] = field(default_factory=dict)
     claims: Claims = field(default_factory=dict, repr=False)
+    raw_path: str = ""
 
     @property
     def json(self) -> Any:

@@ -1,7 +1,8 @@
 """Blob storage over HTTP, and the shared access signatures that let a client in.
 
 Follows the REST reference of Blob service (Put Blob, Put Block, Put Block List, Append Block, Get
-Blob, Get Blob Properties, Delete Blob) as far as azureml-core and azure-storage-blob use it.
+Blob, Get Blob Properties, Delete Blob, List Blobs, Create Container, Get Container Properties) as
+far as azureml-core and azure-storage-blob use it.
 """
 
 import base64
@@ -18,6 +19,8 @@ from xml.etree import ElementTree as ET
 
 from starlette.responses import Response
 
+from submitter.emulator.account_key import AccountKey, is_signed_with_a_key
+from submitter.emulator.blob_listing import PAGE_SIZE, Listing, page_of
 from submitter.emulator.blobs import (
     BlobExists,
     BlobNotFound,
@@ -105,15 +108,17 @@ class Storage:
         host: The host name of the account.
         blobs: The blobs.
         access: Checks the signed addresses.
+        key: The account's key, which opens everything.
     """
 
-    def __init__(self, host: str, blobs: BlobStore, access: SharedAccess) -> None:
+    def __init__(self, host: str, blobs: BlobStore, access: SharedAccess, key: AccountKey) -> None:
         self._host = host
         self._blobs = blobs
         self._access = access
+        self._key = key
 
     def service(self) -> Service:
-        """Return the Blob service; a signature is its only way in."""
+        """Return the Blob service; a signed address or the account's key is its only way in."""
         handlers = {
             "PUT": self._put,
             "GET": self._get,
@@ -123,20 +128,72 @@ class Storage:
         return Service(
             "storage",
             self._host,
-            tuple(
-                Route(method, "/{blob:path}", _explained(run)) for method, run in handlers.items()
+            (
+                Route("PUT", "/{container}", self._create_container),
+                Route("GET", "/{container}", self._get_container),
+                Route("HEAD", "/{container}", self._get_container),
+                *(
+                    Route(method, "/{blob:path}", _explained(run))
+                    for method, run in handlers.items()
+                ),
             ),
             authenticate=_signature_is_checked_later,
             render=_storage_error,
         )
 
+    def _blob_of(self, call: Call, needed: str) -> str:
+        """Return the blob that a call may touch; `needed` permissions are for signed addresses."""
+        if not is_signed_with_a_key(call):
+            return self._access.blob_of(call, needed)
+        self._key.check(call)
+        blob = call.path.lstrip("/")
+        self._existing_container(blob.split("/")[0])
+        return blob
+
+    def _existing_container(self, name: str) -> str:
+        if not self._blobs.has_container(name):
+            raise Problem(404, "ContainerNotFound", "The specified container does not exist.")
+        return name
+
+    def _container_of(self, call: Call) -> str:
+        """Return the container that a call is about; only the key opens whole containers."""
+        if not is_signed_with_a_key(call):
+            raise _refused("The emulator opens containers with the account's key only.")
+        self._key.check(call)
+        if call.query.get("restype") != "container":
+            message = "The emulator does not play blobs of the root container."
+            raise Problem(400, "InvalidQueryParameterValue", message)
+        return call.parameters["container"]
+
+    def _create_container(self, call: Call) -> Response:
+        if not self._blobs.create_container(self._container_of(call)):
+            message = "The specified container already exists."
+            raise Problem(409, "ContainerAlreadyExists", message)
+        return Response(status_code=201)
+
+    def _get_container(self, call: Call) -> Response:
+        container = self._existing_container(self._container_of(call))
+        component = call.query.get("comp")
+        if component is None:
+            return Response()
+        if component != "list" or call.query.get("delimiter"):
+            message = "The emulator plays flat lists of a container's blobs only."
+            raise Problem(400, "UnsupportedQueryParameter", message)
+        prefix = call.query.get("prefix", "")
+        names = [name for name in self._blobs.names(container) if name.startswith(prefix)]
+        size = int(call.query.get("maxresults", PAGE_SIZE))
+        page, next_marker = page_of(names, call.query.get("marker", ""), size)
+        blobs = [(name, self._blobs.properties(f"{container}/{name}")) for name in page]
+        listing = Listing(f"https://{self._host}/", container, prefix, blobs, next_marker)
+        return Response(listing.to_xml(), media_type="application/xml")
+
     def _put(self, call: Call) -> Response:
         component = call.query.get("comp")
         condition = _condition_of(call)
         if component == "appendblock":
-            blob = self._access.blob_of(call, "aw")
+            blob = self._blob_of(call, "aw")
             return self._written(self._blobs.append(blob, call.body), call)
-        blob = self._access.blob_of(call, "wc")
+        blob = self._blob_of(call, "wc")
         if component == "block":
             self._blobs.stage_block(blob, call.query.get("blockid", ""), call.body)
             return Response(status_code=201, headers=_content_md5(call.body))
@@ -159,12 +216,12 @@ class Storage:
         )
 
     def _head(self, call: Call) -> Response:
-        blob = self._access.blob_of(call, "r")
+        blob = self._blob_of(call, "r")
         properties = self._blobs.properties(blob, _condition_of(call))
         return Response(headers={**_described(properties), "content-length": str(properties.size)})
 
     def _get(self, call: Call) -> Response:
-        blob = self._access.blob_of(call, "r")
+        blob = self._blob_of(call, "r")
         condition = _condition_of(call)
         properties = self._blobs.properties(blob, condition)
         headers = _described(properties)
@@ -186,7 +243,7 @@ class Storage:
         return Response(self._blobs.read(blob, start, end - start + 1), 206, headers)
 
     def _delete(self, call: Call) -> Response:
-        self._blobs.delete(self._access.blob_of(call, "d"), _condition_of(call))
+        self._blobs.delete(self._blob_of(call, "d"), _condition_of(call))
         return Response(status_code=202)
 
 

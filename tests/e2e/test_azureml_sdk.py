@@ -623,7 +623,10 @@ def test_an_environment_is_registered_by_the_run_that_uses_it(
 
 def test_an_unplayed_service_is_refused_in_words(workspace: Any, azure: Emulator) -> None:
     """What the emulator does not play says so through the SDK's own exception."""
+    from azureml.core import Environment
+
+    environment = Environment("refused").register(workspace)
     with pytest.raises(Exception, match="emulator does not play"):
-        workspace.get_default_datastore()
+        environment.build_local(workspace)
     assert len(azure.unknown_routes) == 1
     azure.unknown_routes.clear()

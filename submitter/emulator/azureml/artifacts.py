@@ -14,6 +14,8 @@ from submitter.emulator.timestamps import iso, now
 from submitter.emulator.workspace import WORKSPACE_PATH
 
 RUN_ORIGIN = "ExperimentRun"
+# The blob container of all artifacts, as in every workspace of Azure.
+ARTIFACT_CONTAINER = "azureml"
 
 
 class Artifacts:
@@ -92,7 +94,7 @@ class Artifacts:
 
     def _locate_all(self, call: Call) -> Response:
         origin, container = call.parameters["origin"], call.parameters["container"]
-        prefix = call.query.get("path") or call.parameters["path"]
+        prefix = (call.query.get("path") or call.parameters["path"]).removeprefix("./")
         paths = self._blobs.names(_blob(origin, container, ""))
         return listed(
             [
@@ -149,7 +151,12 @@ class Artifacts:
 
 
 def _blob(origin: str, container: str, path: str) -> str:
-    return f"azureml/{origin}/{container}/{path}".rstrip("/")
+    """Return the blob that holds an artifact.
+
+    `Experiment.start_logging` tracks the folder `./outputs`, and uploads its files by that name.
+    """
+    parts = (part for part in path.split("/") if part not in ("", "."))
+    return "/".join((ARTIFACT_CONTAINER, origin, container, *parts))
 
 
 def _describe(origin: str, container: str, path: str) -> dict[str, Any]:

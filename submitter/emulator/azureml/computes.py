@@ -1,11 +1,13 @@
 """The workspace's compute targets, as the SDK lists and reads them."""
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
 from submitter.emulator.azureml.access import Access, listed
+from submitter.emulator.compute import Compute
 from submitter.emulator.config import ComputeConfig
 from submitter.emulator.service import Call, Problem, Route, Service
 from submitter.emulator.timestamps import iso, now
@@ -13,17 +15,24 @@ from submitter.emulator.workspace import PROVIDER, WORKSPACE_PATH
 
 
 class Computes:
-    """Serves the description of the compute targets; they cannot be made or changed.
+    """The compute targets and what the workspace says about them.
 
     Args:
         access: The workspace's front.
         targets: The compute targets by name.
+        compute: Carries their runs out.
     """
 
-    def __init__(self, access: Access, targets: Mapping[str, ComputeConfig]) -> None:
+    def __init__(
+        self, access: Access, targets: Mapping[str, ComputeConfig], compute: Compute
+    ) -> None:
         self._access = access
-        self._targets = targets
+        self._compute = compute
+        self._targets: dict[str, ComputeConfig] = {}
+        self._lock = threading.Lock()
         self._created = iso(now())
+        for name, target in targets.items():
+            self.put(name, target)
 
     def service(self) -> Service:
         """Return the compute routes of the workspace's resource provider."""
@@ -34,19 +43,45 @@ class Computes:
             Route("GET", f"{base}/{{name}}", self._get),
         )
 
+    def get(self, name: str) -> ComputeConfig | None:
+        """Return a target, or None if there is none of that name."""
+        with self._lock:
+            return self._targets.get(name)
+
+    def put(self, name: str, target: ComputeConfig) -> None:
+        """Make a target, or change one."""
+        with self._lock:
+            self._targets[name] = target
+            self._compute.resize(name, target.max_nodes)
+
+    def remove(self, name: str) -> None:
+        """Remove a target; what it runs already ends as it would."""
+        with self._lock:
+            if self._targets.pop(name, None) is not None:
+                self._compute.resize(name, 0)
+
     def _list(self, _call: Call) -> Response:
-        return listed([self._describe(name) for name in self._targets])
+        with self._lock:
+            targets = dict(self._targets)
+        return listed([self._describe(name, target) for name, target in targets.items()])
 
     def _get(self, call: Call) -> Response:
-        name = call.parameters["name"]
-        if name not in self._targets:
-            raise Problem(404, "ComputeNotFound", f"Compute named {name} not found.")
-        return JSONResponse(self._describe(name))
+        return JSONResponse(self.describe(call.parameters["name"]))
 
-    def _describe(self, name: str) -> Mapping[str, Any]:
+    def describe(self, name: str) -> Mapping[str, Any]:
+        """Return a target as the service writes it.
+
+        Raises:
+            Problem: There is none of that name.
+        """
+        target = self.get(name)
+        if target is None:
+            raise Problem(404, "ComputeNotFound", f"Compute named {name} not found.")
+        return self._describe(name, target)
+
+    def _describe(self, name: str, target: ComputeConfig) -> Mapping[str, Any]:
         """Write a target; `userAccountCredentials` must be absent, null crashes the SDK."""
         workspace = self._access.workspace
-        target = self._targets[name]
         states = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
         cluster = {
             "vmSize": target.vm_size,

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from starlette.responses import JSONResponse, Response
 
@@ -54,13 +55,18 @@ class Environments:
         base = f"/environment/v1.0{WORKSPACE_PATH}/environments"
         named = f"{base}/{{name}}"
         versioned = f"{named}/versions/{{version}}"
+        build = f"/environment/v2.0{WORKSPACE_PATH}/environments/{{name}}/versions/{{version}}"
         return self._access.service(
             "environments",
             Route("GET", base, self._list),
             Route("GET", f"{base}/", self._list),
             Route("GET", named, self._get),
             Route("GET", versioned, self._get),
+            Route("GET", f"{named}/labels/{{label}}", self._get_labelled),
             Route("GET", f"{versioned}/image", self._get_image),
+            Route("POST", f"{build}/image", self._build),
+            Route("POST", f"{build}/imageoncompute/{{compute}}", self._build),
+            Route("GET", f"{build}/builds/latest", self._get_build),
             Route("PUT", named, self._register),
             Route("PUT", versioned, self._register),
         )
@@ -117,6 +123,28 @@ class Environments:
         return JSONResponse(
             {"imageExistsInRegistry": True, "dockerImage": image, "vulnerabilities": None}
         )
+
+    def _build(self, call: Call) -> Response:
+        """Take in the order to build an image; clients then ask at the address how it goes."""
+        environment = self._asked_for(call)
+        workspace = self._access.workspace
+        address = (
+            f"{workspace.api_url}/environment/v2.0{workspace.resource_id}/environments/"
+            f"{quote(environment.name, safe='')}/versions/{environment.version}/builds/latest"
+        )
+        return JSONResponse({"location": address}, status_code=202)
+
+    def _get_build(self, call: Call) -> Response:
+        """Say that the image is there: every environment is the emulator's own interpreter."""
+        self._asked_for(call)
+        return JSONResponse({"status": "Succeeded", "logUrl": None})
+
+    def _get_labelled(self, call: Call) -> Response:
+        """Return the latest version; the emulator keeps no label but `latest`."""
+        if call.parameters["label"].lower() != "latest":
+            message = f"The emulator does not play the label '{call.parameters['label']}'."
+            raise user_error(message, 400)
+        return self._get(call)
 
     def _asked_for(self, call: Call) -> EnvironmentVersion:
         name, version = call.parameters["name"], call.parameters.get("version")

@@ -3,7 +3,7 @@
 import re
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -171,6 +171,29 @@ class History:
             )
             self._experiments[experiment.name] = changed
             return changed
+
+    def remove_experiment_tags(self, experiment_id: str, names: Collection[str]) -> Experiment:
+        """Take tags off an experiment."""
+        with self._lock:
+            experiment = self.experiment_by_id(experiment_id)
+            tags = {name: value for name, value in experiment.tags.items() if name not in names}
+            changed = self._experiments[experiment.name] = replace(experiment, tags=tags)
+            return changed
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Remove an experiment that has no runs.
+
+        Raises:
+            Problem: There is none with that id, or it has runs.
+        """
+        with self._lock:
+            experiment = self.experiment_by_id(experiment_id)
+            if any(run.experiment == experiment.name for run in self._runs.values()):
+                message = (
+                    f"Experiment {experiment.name} has runs; only an empty one can be deleted."
+                )
+                raise user_error(message, 400)
+            del self._experiments[experiment.name]
 
     def runs(self) -> list[RunRecord]:
         """Return all runs, the oldest first."""

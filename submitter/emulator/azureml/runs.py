@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from submitter.emulator.azureml.access import Access, listed
 from submitter.emulator.azureml.artifacts import Artifacts
 from submitter.emulator.azureml.history import History, RunRecord
-from submitter.emulator.azureml.odata import FilterError, parse_filter
+from submitter.emulator.azureml.odata import FilterError, Predicate, parse_filter
 from submitter.emulator.service import Call, Problem, Route, Service
 from submitter.emulator.timestamps import iso, now
 from submitter.emulator.workspace import WORKSPACE_PATH
@@ -43,6 +43,12 @@ class Runs:
             Route("POST", experiment, self._create_experiment),
             Route("GET", f"{base}/experimentids/{{experiment_id}}", self._get_experiment_by_id),
             Route("PATCH", f"{base}/experimentids/{{experiment_id}}", self._change_experiment),
+            Route("DELETE", f"{base}/experimentids/{{experiment_id}}", self._delete_experiment),
+            Route(
+                "POST",
+                f"{base}/experimentids/{{experiment_id}}/tags:delete",
+                self._remove_experiment_tags,
+            ),
             Route("POST", f"{base}/experiments:query", self._list_experiments),
             Route("POST", f"{experiment}/runs:query", self._query),
             Route("POST", f"{base}/experimentids/{{experiment_id}}/runs:query", self._query),
@@ -79,8 +85,25 @@ class Runs:
             self._history.change_experiment(experiment_id, call.json or {}).to_wire()
         )
 
-    def _list_experiments(self, _call: Call) -> Response:
-        return listed([experiment.to_wire() for experiment in self._history.experiments()])
+    def _delete_experiment(self, call: Call) -> Response:
+        self._history.delete_experiment(call.parameters["experiment_id"])
+        return JSONResponse({})
+
+    def _remove_experiment_tags(self, call: Call) -> Response:
+        names = (call.json or {}).get("tags") or []
+        experiment = self._history.remove_experiment_tags(call.parameters["experiment_id"], names)
+        return JSONResponse({"experimentId": experiment.experiment_id, "tags": experiment.tags})
+
+    def _list_experiments(self, call: Call) -> Response:
+        sent = call.json or {}
+        keeps = _filter_of(sent)
+        view = str(sent.get("viewType") or "ActiveOnly")
+        found = [
+            experiment.to_wire()
+            for experiment in self._history.experiments()
+            if view in ("All", "ArchivedOnly" if experiment.archived_time else "ActiveOnly")
+        ]
+        return listed([experiment for experiment in found if keeps(experiment)])
 
     def _get(self, call: Call) -> Response:
         return JSONResponse(self._run(call).to_wire())
@@ -145,10 +168,7 @@ class Runs:
 
     def _query(self, call: Call) -> Response:
         sent = call.json or {}
-        try:
-            keeps = parse_filter(sent.get("filter") or "")
-        except FilterError as error:
-            raise Problem(400, "BadArgument", str(error)) from None
+        keeps = _filter_of(sent)
         found = [run for run in self._runs_of(call) if keeps(run)]
         field, _, direction = str(sent.get("orderby") or "StartTimeUtc desc").partition(" ")
         key = field[0].lower() + field[1:]
@@ -172,3 +192,10 @@ class Runs:
 
     def _run(self, call: Call) -> RunRecord:
         return self._history.run(call.parameters["run"])
+
+
+def _filter_of(sent: Mapping[str, Any]) -> Predicate:
+    try:
+        return parse_filter(sent.get("filter") or "")
+    except FilterError as error:
+        raise Problem(400, "BadArgument", str(error)) from None

@@ -141,7 +141,7 @@ def test_what_is_not_played_is_refused_and_noted(
 ) -> None:
     """Unknown paths, methods and hosts leave a line without the query."""
     answer = client.request(method, path, query="secret=canary-value", host=host)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NotPlayedByEmulator")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "NotPlayedByEmulator")
     assert len(journal.unknown_routes) == 1
     assert "canary-value" not in journal.unknown_routes[0]
 

@@ -1,12 +1,14 @@
 """Blob storage over HTTP: signed addresses, ranges, conditions."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import pytest
 from starlette.responses import Response
 
+from submitter.emulator.account_key import AccountKey
 from submitter.emulator.blobs import BlobStore
 from submitter.emulator.service import Call, Problem
 from submitter.emulator.storage import SharedAccess, Storage
@@ -26,7 +28,7 @@ def request_(tmp_path: Path, access: SharedAccess) -> Request:
     """Send a request to a store that holds one blob, `c/b` = `0123456789`."""
     blobs = BlobStore(tmp_path)
     blobs.write("c/b", b"0123456789")
-    service = Storage(HOST, blobs, access).service()
+    service = Storage(HOST, blobs, access, AccountKey("account")).service()
 
     def send(method: str, url: str, body: bytes = b"", **headers: str) -> Response:
         parts = urlsplit(url)
@@ -38,8 +40,11 @@ def request_(tmp_path: Path, access: SharedAccess) -> Request:
             query=dict(parse_qsl(parts.query)),
             body=body,
         )
-        route = next(route for route in service.routes if route.method == method)
-        return route.handler(call)
+        for route in service.routes:
+            parameters = route.parameters_of(method, call.path)
+            if parameters is not None:
+                return route.handler(replace(call, parameters=parameters))
+        raise LookupError(call.path)
 
     return send
 

@@ -1,0 +1,3 @@
+"""What fails on the cluster."""
+
+raise SystemExit("out of rows")
