@@ -650,6 +650,42 @@ def test_files_become_tables(
     ]  # fmt: skip
 
 
+# Incremental reading.
+
+
+def test_rowversions_reach_the_drivers_as_eight_bytes(
+    connect: Connect, engine: sa.Engine, server: SqlServer
+) -> None:
+    """A watermark read by one driver is a parameter of the next query, of any driver."""
+    connection = connect()
+    cursor = connection.execute("CREATE TABLE versioned (id int, rv rowversion)")
+    cursor.execute("INSERT INTO versioned (id) VALUES (1), (2)")
+    connection.commit()
+    watermark = cursor.execute("SELECT @@DBTS").fetchval()
+    assert len(watermark) == 8
+    cursor.execute("UPDATE versioned SET id = 10 WHERE id = 1")
+    connection.commit()
+    changed = "SELECT id, rv FROM versioned WHERE rv > ? AND rv < MIN_ACTIVE_ROWVERSION()"
+    ((identifier, version),) = cursor.execute(changed, watermark).fetchall()
+    assert (identifier, len(version)) == (10, 8)
+    assert version > watermark
+    column = sa.inspect(engine).get_columns("versioned")[1]
+    assert (str(column["type"]), column["nullable"]) == ("TIMESTAMP", False)
+    other = mssql_python.connect(
+        f"Server=localhost,{server.port};Database=train;UID=reader;"
+        f"PWD={{{PASSWORD.replace('}', '}}')}}};Encrypt=yes"
+    )
+    assert other.cursor().execute(changed, (watermark,)).fetchall()[0][1] == version
+    other.close()
+    batches = arrow_odbc.read_arrow_batches_from_odbc(
+        "SELECT rv FROM versioned ORDER BY rv", connection_string=connection_string(server)
+    )
+    assert batches is not None
+    assert next(iter(batches)).column(0).to_pylist()[1] == version
+    cursor.execute("DROP TABLE versioned")
+    connection.commit()
+
+
 # Stopping.
 
 

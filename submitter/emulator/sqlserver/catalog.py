@@ -10,7 +10,8 @@ import threading
 from collections.abc import Iterable, Mapping
 
 from submitter.emulator.sqlserver.errors import SqlError, unknown_database
-from submitter.emulator.sqlserver.types import Column
+from submitter.emulator.sqlserver.row_versions import RowVersions
+from submitter.emulator.sqlserver.types import ROW_VERSION, Column
 
 DEFAULT_SCHEMA = "dbo"
 SYSTEM_DATABASES = ("master", "tempdb")
@@ -69,6 +70,11 @@ class Table:
         """The column that numbers itself."""
         return next((column for column in self.columns if column.identity), None)
 
+    @property
+    def row_version(self) -> Column | None:
+        """The column that is numbered anew whenever its row changes."""
+        return next((column for column in self.columns if column.type == ROW_VERSION), None)
+
     def column(self, name: str) -> Column | None:
         """Return a column by its name, in whatever case."""
         wanted = name.lower()
@@ -84,6 +90,7 @@ class Catalog:
         self._schemas: dict[str, dict[str, str]] = {}
         self._tables: dict[TableKey, Table] = {}
         self._object_ids = itertools.count(901578250, 16)
+        self._row_versions: dict[str, RowVersions] = {}
         self._next_identity: dict[int, int] = {}
         self._identity_locks: dict[int, threading.RLock] = {}
         self.version = 0
@@ -172,6 +179,11 @@ class Catalog:
         with self._lock:
             self.version += 1
             return self._tables.pop(key, None)
+
+    def row_versions(self, database: str) -> RowVersions:
+        """Return the counter of a database's rowversion columns."""
+        with self._lock:
+            return self._row_versions.setdefault(database.lower(), RowVersions())
 
     def identity_lock(self, table: Table) -> threading.RLock:
         """Return what an insert holds while it numbers its rows."""

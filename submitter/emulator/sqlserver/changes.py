@@ -23,6 +23,7 @@ from submitter.emulator.sqlserver.tokens import Command
 from submitter.emulator.sqlserver.types import CHARACTER, MAX, Column, SqlType
 
 FIRST_IDENTITY = "first_identity"
+FIRST_ROW_VERSION = "first_row_version"
 BOUND_ROWS = "bound rows"
 
 
@@ -35,6 +36,8 @@ class Change:
         command: What the row count is about.
         numbered: The table whose identity the rows take, else None; the text then has the
             variable FIRST_IDENTITY.
+        versioned: The table whose rowversion the rows take, else None; the text then has the
+            variable FIRST_ROW_VERSION.
         rows_sql: For an INSERT of one row of values, the text that inserts a row for each row
             of BOUND_ROWS, whose columns are the variables; None where there is no such text.
     """
@@ -42,6 +45,7 @@ class Change:
     translation: Translation
     command: Command
     numbered: Table | None = None
+    versioned: Table | None = None
     rows_sql: str | None = None
 
 
@@ -57,14 +61,20 @@ def insert(tree: exp.Insert, translator: Translator) -> Change:
     rows_sql = None
     if source is None:
         columns = []
-        sql = _insert_text(table, columns, "SELECT 1" if numbered else "")
+        sql = _insert_text(table, columns, "SELECT 1" if numbered or table.row_version else "")
     else:
         rewritten = _assigned_source(source, columns, translator)
         sql = _insert_text(table, columns, duckdb_text(rewritten))
         rows = _rows_in_place_of_variables(rewritten, translator)
         if rows is not None and output is None:
             rows_sql = _insert_text(table, columns, duckdb_text(rows))
-    return Change(translator.finish(sql + returning, output), Command.INSERT, numbered, rows_sql)
+    return Change(
+        translator.finish(sql + returning, output),
+        Command.INSERT,
+        numbered=numbered,
+        versioned=table if table.row_version else None,
+        rows_sql=rows_sql,
+    )
 
 
 def update(tree: exp.Update, translator: Translator) -> Change:
@@ -82,14 +92,21 @@ def update(tree: exp.Update, translator: Translator) -> Change:
         column = _column(table, name)
         if column.identity:
             raise SqlError(8102, f"Cannot update identity column '{name}'.")
+        if column == table.row_version:
+            raise SqlError(272, "Cannot update a timestamp column.")
         _assign_projection(projection, column, translator)
     target = duckdb_text(engine_table(table))
-    sets = ", ".join(f"{quoted(name)} = s.v{index}" for index, (name, _) in enumerate(assignments))
+    sets = [f"{quoted(name)} = s.v{index}" for index, (name, _) in enumerate(assignments)]
+    rows = duckdb_text(rewritten)
+    if table.row_version is not None:  # a join may name a row twice; it takes one number
+        sets.append(f"{quoted(table.row_version.name)} = {_row_version('s.n')}")
+        rows = f"SELECT *, dense_rank() OVER (ORDER BY r) AS n FROM ({rows})"  # noqa: S608 - quoted
     sql = (
-        f"UPDATE {target} AS t SET {sets} FROM ({duckdb_text(rewritten)}) AS s "  # noqa: S608 - quoted
+        f"UPDATE {target} AS t SET {', '.join(sets)} FROM ({rows}) AS s "  # noqa: S608 - quoted
         f"WHERE t.rowid = s.r{returning}"
     )
-    return Change(translator.finish(sql, output), Command.UPDATE)
+    versioned = table if table.row_version else None
+    return Change(translator.finish(sql, output), Command.UPDATE, versioned=versioned)
 
 
 def delete(tree: exp.Delete, translator: Translator) -> Change:
@@ -112,8 +129,8 @@ def merge(tree: exp.Merge, translator: Translator) -> Change:
     if tree.args.get("returning"):
         raise not_played("MERGE with OUTPUT")
     table = translator.target(tree.this)
-    if table.identity is not None:
-        raise not_played("MERGE into a table with an identity column")
+    if table.identity is not None or table.row_version is not None:
+        raise not_played("MERGE into a table with an identity or rowversion column")
     rewritten = translator.rewrite(tree)
     return Change(translator.finish(rewritten, None), Command.MERGE)
 
@@ -133,8 +150,16 @@ def assigned(value: exp.Expression, source: SqlType | None, column: Column) -> e
 def listed_columns(tree: exp.Insert, table: Table) -> list[Column]:
     """Return the columns that an INSERT fills, in its order."""
     if isinstance(tree.this, exp.Schema):
-        return [_column(table, name.name) for name in tree.this.expressions]
-    return [column for column in table.columns if not column.identity]
+        columns = [_column(table, name.name) for name in tree.this.expressions]
+        if table.row_version in columns:
+            raise SqlError(
+                273,
+                "Cannot insert an explicit value into a timestamp column. Use INSERT with a "
+                "column list to exclude the timestamp column.",
+            )
+        return columns
+    numbered = (table.identity, table.row_version)
+    return [column for column in table.columns if column not in numbered]
 
 
 def _column(table: Table, name: str) -> Column:
@@ -166,16 +191,23 @@ def _assigned_source(
 def _insert_text(table: Table, columns: Sequence[Column], source: str) -> str:
     """Return DuckDB's INSERT; without a source all columns take their defaults."""
     names = [quoted(column.name) for column in columns]
+    chosen = [f"q.c{index}" for index in range(len(names))]
+    aliases = ", ".join(chosen or ["q.c0"]).replace("q.", "")
     if table.identity is not None and table.identity not in columns:
-        chosen = "".join(f"q.c{index}, " for index in range(len(names)))
-        aliases = ", ".join(f"c{index}" for index in range(max(len(names), 1)))
         names.append(quoted(table.identity.name))
-        source = (  # names are quoted, values are bound
-            f"SELECT {chosen}${FIRST_IDENTITY} + row_number() OVER () - 1 "  # noqa: S608 - see above
-            f"FROM ({source}) AS q({aliases})"
-        )
+        chosen.append(f"${FIRST_IDENTITY} + row_number() OVER () - 1")
+    if table.row_version is not None:
+        names.append(quoted(table.row_version.name))
+        chosen.append(_row_version("row_number() OVER ()"))
+    if len(chosen) > len(columns):
+        source = f"SELECT {', '.join(chosen)} FROM ({source}) AS q({aliases})"  # noqa: S608 - quoted
     listed = f" ({', '.join(names)})" if names else ""
     return f"INSERT INTO {duckdb_text(engine_table(table))}{listed} {source or 'DEFAULT VALUES'}"
+
+
+def _row_version(position: str) -> str:
+    """Return the rowversion of the row at a position, counted from 1."""
+    return f"unhex(printf('%016x', CAST(${FIRST_ROW_VERSION} + {position} - 1 AS BIGINT)))"
 
 
 def _rows_in_place_of_variables(

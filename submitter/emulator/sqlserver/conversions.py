@@ -15,6 +15,7 @@ from submitter.emulator.sqlserver.types import (
     BINARY,
     CHARACTER,
     DATE_AND_TIME,
+    INTEGER_WIDTH,
     MAX,
     SqlType,
 )
@@ -87,11 +88,13 @@ def convert(
     if target.name in CHARACTER:
         return _cut(_to_text(value, source, style), target)
     if target.name in BINARY:
-        return _to_binary(value, source)
+        return _to_binary(value, source, target)
     if source is not None and source.name in CHARACTER and target.name in _DATES:
         return _text_to_date(value, target, style, attempt=attempt)
     if source is not None and source.name in DATE_AND_TIME | {"date"} and is_integer(target):
         raise not_played(f"the conversion of {source.name} to {target.name}")
+    if is_integer(target) and source is not None and source.name in BINARY:
+        value = template("'0x' || hex(:value)", value=value)
     if is_integer(target) and not is_integer(source) and _is_number(source):
         value = template("trunc(:value)", value=value)  # T-SQL cuts, DuckDB rounds
     return _cast(value, target.duckdb, attempt=attempt)
@@ -167,12 +170,28 @@ def _date_to_text(value: exp.Expression, source: SqlType, style: int | None) -> 
     raise not_played(f"the conversion of {source.name} to text without a style")
 
 
-def _to_binary(value: exp.Expression, source: SqlType | None) -> exp.Expression:
+def _to_binary(value: exp.Expression, source: SqlType | None, target: SqlType) -> exp.Expression:
+    if is_integer(source) and target.length != MAX:
+        return _whole_number_to_binary(value, source, target)
     if source is None or source.name in BINARY:
         return template("CAST(:value AS BLOB)", value=value)
     if source.name in {"varchar", "char"}:
         return template("encode(:value)", value=value)
     raise not_played(f"the conversion of {source.name} to binary")
+
+
+def _whole_number_to_binary(
+    value: exp.Expression, source: SqlType | None, target: SqlType
+) -> exp.Expression:
+    """Keep the low bytes, the highest of them first."""
+    digits = 2 * target.length
+    if target.name == "varbinary" and source is not None:
+        digits = min(digits, 2 * INTEGER_WIDTH.get(source.name, 1))
+    filling = "0" * digits
+    return template(
+        "unhex(right(:filling || hex(CAST(:value AS BIGINT)), :digits))",
+        value=value, filling=filling, digits=digits,
+    )  # fmt: skip
 
 
 def _text_to_date(

@@ -28,6 +28,7 @@ from submitter.emulator.sqlserver.types import (
     BINARY,
     CHARACTER,
     MAX,
+    ROW_VERSION,
     Column,
     parse_type,
 )
@@ -168,6 +169,8 @@ def alter_table(tree: exp.Alter, translator: Translator) -> Definition:
     for action in tree.args["actions"]:
         if isinstance(action, exp.ColumnDef):
             column = _plain_column(action)
+            if column.type == ROW_VERSION:
+                raise not_played("ALTER TABLE ... ADD of a rowversion column")
             statements.append(f"ADD COLUMN {quoted(column.name)} {column.type.duckdb}")
             table = dataclasses.replace(table, columns=(*table.columns, column))
         elif isinstance(action, exp.Drop) and action.kind == "COLUMN":
@@ -232,7 +235,7 @@ class _TableBuilder:
         primary = {name.lower() for key in self._keys if key.primary for name in key.columns}
         return [
             dataclasses.replace(column, nullable=False)
-            if column.name.lower() in primary or column.identity
+            if column.name.lower() in primary or column.identity or column.type == ROW_VERSION
             else column
             for column in self._columns
         ]

@@ -357,7 +357,8 @@ class Translator:
         found = self.type_of(value)
         if found is None or shared.name in CHARACTER:
             return value
-        if found.name in CHARACTER or (found.name == "bit" and shared.name != "bit"):
+        is_bytes = found.name in BINARY and is_integer(shared)
+        if found.name in CHARACTER or is_bytes or (found.name == "bit" and shared.name != "bit"):
             return convert(value, found, shared)
         return value
 

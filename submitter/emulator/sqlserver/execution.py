@@ -8,7 +8,12 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
-from submitter.emulator.sqlserver.changes import BOUND_ROWS, FIRST_IDENTITY, Change
+from submitter.emulator.sqlserver.changes import (
+    BOUND_ROWS,
+    FIRST_IDENTITY,
+    FIRST_ROW_VERSION,
+    Change,
+)
 from submitter.emulator.sqlserver.definitions import Definition, new_table
 from submitter.emulator.sqlserver.dialect import Translation, Translator, duckdb_text, engine_table
 from submitter.emulator.sqlserver.engine import Engine, EngineConnection
@@ -30,6 +35,7 @@ from submitter.emulator.sqlserver.types import Column, SqlType
 from submitter.emulator.sqlserver.variables import Variables, find_variable, types_of
 
 _KEPT_TRANSLATIONS = 200
+_Changed = tuple[int, pa.Table | None]  # how many rows, and those of OUTPUT
 
 
 class Executor:
@@ -142,26 +148,49 @@ class Executor:
     ) -> Outcome:
         self._offer(work.translation)
         bindings = self._bindings(work.translation, variables)
-        if work.numbered is None:
-            count, rows = self._run_change(work, bindings, offered)
-        else:
-            catalog = self._session.namespace.catalog
-            with catalog.identity_lock(work.numbered):
-                first = catalog.next_identity(work.numbered)
-                bindings[FIRST_IDENTITY] = first
-                count, rows = self._run_change(work, bindings, offered)
-                catalog.advance_identity(work.numbered, first + count)
-            if count:
-                self._session.last_identity = first + count - 1
+        count, rows = self._change_with_versions(work, bindings, offered or {})
         self._session.row_count = count
         if rows is None:
             return RowsChanged(work.command, count)
         columns = result_columns(work.translation.columns, rows.schema)
         return ResultSet(columns, iter(rows.to_batches()))
 
+    def _change_with_versions(
+        self, work: Change, bindings: dict[str, Any], offered: Mapping[str, pa.Table]
+    ) -> _Changed:
+        """Give the rows their rowversions, if the table has such a column."""
+        if work.versioned is None:
+            return self._change_with_identity(work, bindings, offered)
+        versions = self._session.namespace.catalog.row_versions(work.versioned.database)
+        self._transactions.hold_versions(versions)
+        try:
+            with versions.numbering(self._transactions) as (first, used):
+                bindings[FIRST_ROW_VERSION] = first
+                count, rows = self._change_with_identity(work, bindings, offered)
+                used(count)
+                return count, rows
+        finally:
+            self._transactions.release_versions_if_over()
+
+    def _change_with_identity(
+        self, work: Change, bindings: dict[str, Any], offered: Mapping[str, pa.Table]
+    ) -> _Changed:
+        """Number the rows, if the table numbers them."""
+        if work.numbered is None:
+            return self._run_change(work, bindings, offered)
+        catalog = self._session.namespace.catalog
+        with catalog.identity_lock(work.numbered):
+            first = catalog.next_identity(work.numbered)
+            bindings[FIRST_IDENTITY] = first
+            count, rows = self._run_change(work, bindings, offered)
+            catalog.advance_identity(work.numbered, first + count)
+        if count:
+            self._session.last_identity = first + count - 1
+        return count, rows
+
     def _run_change(
-        self, work: Change, bindings: Mapping[str, Any], offered: Mapping[str, pa.Table] | None
-    ) -> tuple[int, pa.Table | None]:
+        self, work: Change, bindings: Mapping[str, Any], offered: Mapping[str, pa.Table]
+    ) -> _Changed:
         sql = work.translation.sql
         if work.translation.columns is not None:
             rows = self._connection.change_returning(sql, bindings)

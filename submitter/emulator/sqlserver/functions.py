@@ -15,6 +15,7 @@ from submitter.emulator.sqlserver.parsing import template
 from submitter.emulator.sqlserver.precedence import common_type
 from submitter.emulator.sqlserver.types import (
     BIGINT,
+    BINARY,
     CHARACTER,
     DATE,
     DATETIME,
@@ -90,7 +91,6 @@ _KNOWN_ELSEWHERE = frozenset(
         "string_escape",
         "compress",
         "decompress",
-        "min_active_rowversion",
         "cursor_status",
         "fileproperty",
         "typeproperty",
@@ -305,7 +305,7 @@ def _choose(arguments: list[exp.Expression], _: Types) -> exp.Expression:
 def _data_length(arguments: list[exp.Expression], types: Types) -> exp.Expression:
     """Bytes: two a character of a national string."""
     kind = types[0]
-    if kind is None or kind.name in {"varbinary", "binary"}:
+    if kind is None or kind.name in BINARY:
         return template("octet_length(:value)", value=arguments[0])
     if kind.name in {"char", "nchar"}:
         width = kind.length * (2 if kind.name == "nchar" else 1)

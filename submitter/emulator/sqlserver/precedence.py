@@ -12,13 +12,15 @@ from submitter.emulator.sqlserver.types import (
     INTEGER_WIDTH,
     MAX,
     NATIONAL,
+    ROW_VERSION,
     SqlType,
 )
 
 _LOWEST_FIRST = (
-    "binary", "varbinary", "char", "varchar", "nchar", "nvarchar", "uniqueidentifier", "bit",
-    "tinyint", "smallint", "int", "bigint", "smallmoney", "money", "decimal", "numeric", "real",
-    "float", "time", "date", "smalldatetime", "datetime", "datetime2", "datetimeoffset",
+    "binary", "varbinary", "char", "varchar", "nchar", "nvarchar", "uniqueidentifier",
+    "timestamp", "bit", "tinyint", "smallint", "int", "bigint", "smallmoney", "money", "decimal",
+    "numeric", "real", "float", "time", "date", "smalldatetime", "datetime", "datetime2",
+    "datetimeoffset",
 )  # fmt: skip
 _RANK = {name: rank for rank, name in enumerate(_LOWEST_FIRST)}
 _DIGITS = {"bit": 1, "tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
@@ -115,7 +117,7 @@ def _merge(left: SqlType, right: SqlType) -> SqlType:
         scale = max(first.scale, second.scale)
         whole = max(first.precision - first.scale, second.precision - second.scale)
         return SqlType(high.name, precision=min(whole + scale, _MOST_DIGITS), scale=scale)
-    if high.name in CHARACTER | BINARY:
+    if high.name in CHARACTER | BINARY and high != ROW_VERSION:
         length = MAX if MAX in (low.length, high.length) else max(low.length, high.length)
         return SqlType(high.name, length=length)
     if high.name == low.name:

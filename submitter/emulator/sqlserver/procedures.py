@@ -243,6 +243,7 @@ _DATA_TYPES: tuple[tuple[str, int, int, str | None, str | None, int | None], ...
     ("bigint", -5, 19, None, None, 0),
     ("varbinary", -3, 8000, "0x", None, None),
     ("binary", -2, 8000, "0x", None, None),
+    ("timestamp", -2, 8, "0x", None, None),
     ("char", 1, 8000, "'", "'", None),
     ("numeric", 2, 38, None, None, 38),
     ("decimal", 3, 38, None, None, 38),

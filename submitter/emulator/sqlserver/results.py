@@ -13,7 +13,7 @@ _FAMILIES = (
     ("real", "float"),
     ("decimal", "numeric", "money", "smallmoney"),
     ("datetime", "smalldatetime", "datetime2"),
-    ("binary", "varbinary"),
+    ("binary", "varbinary", "timestamp"),
     ("date",),
     ("time",),
     ("datetimeoffset",),

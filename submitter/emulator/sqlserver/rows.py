@@ -260,7 +260,7 @@ _ENCODERS: dict[str, Callable[[pa.Array, SqlType], Bytes]] = {
 def _variable(sql_type: SqlType, array: pa.Array) -> _Variable:
     if sql_type.name in {"char", "nchar"}:
         array = pc.utf8_rpad(array, sql_type.length)
-    if sql_type.name == "binary":
+    if sql_type.name in {"binary", "timestamp"}:
         array = _padded(array, sql_type.length)
     if array.null_count:
         array = array.fill_null(b"" if sql_type.name in BINARY else "")

@@ -13,11 +13,13 @@ from sqlglot import exp
 
 from submitter.emulator.sqlserver.catalog import DEFAULT_SCHEMA, SYSTEM_DATABASES, Namespace
 from submitter.emulator.sqlserver.errors import SqlError, not_played
+from submitter.emulator.sqlserver.row_versions import RowVersions
 from submitter.emulator.sqlserver.tokens import SERVER_NAME, VERSION
 from submitter.emulator.sqlserver.types import DATETIME, INT, SqlType, nvarchar
 
 _PRODUCT_VERSION = "{}.{}.{}.4".format(*VERSION)
 _SYSNAME = nvarchar(128)
+_BINARY_8 = SqlType("binary", length=8)
 _BANNER = (
     f"Microsoft SQL Server 2022 (emulator) - {_PRODUCT_VERSION} (X64) \n"
     "\tDeveloper Edition (64-bit) on Linux"
@@ -129,6 +131,10 @@ def _database_id(session: Session, name: str = "") -> int | None:
     return names.index(wanted) + 1 if wanted in SYSTEM_DATABASES else names.index(wanted) + 3
 
 
+def _row_versions(session: Session) -> RowVersions:
+    return session.namespace.catalog.row_versions(session.namespace.database)
+
+
 def _has_permission(_session: Session, *_arguments: str) -> int:
     return 1  # every login of the emulator is the owner of its databases
 
@@ -154,6 +160,7 @@ _VARIABLES: dict[str, SystemValue] = {
     "identity": SystemValue(
         SqlType("decimal", precision=38), lambda session: session.last_identity
     ),
+    "dbts": SystemValue(_BINARY_8, lambda session: _row_versions(session).last),
     "language": SystemValue(_SYSNAME, lambda _: "us_english"),
     "datefirst": SystemValue(SqlType("tinyint"), lambda _: 7),
     "max_precision": SystemValue(SqlType("tinyint"), lambda _: 38),
@@ -183,6 +190,10 @@ _FUNCTIONS: dict[str, tuple[SqlType, Callable[..., Any]]] = {
     "scope_identity": (
         SqlType("decimal", precision=38),
         lambda session: session.last_identity,
+    ),
+    "min_active_rowversion": (
+        _BINARY_8,
+        lambda session: _row_versions(session).lowest_active,
     ),
     "serverproperty": (
         _SYSNAME,

@@ -32,7 +32,7 @@ TYPE_IDS = {
     "tinyint": 48, "smallint": 52, "int": 56, "smalldatetime": 58, "real": 59, "money": 60,
     "datetime": 61, "float": 62, "bit": 104, "decimal": 106, "numeric": 108, "smallmoney": 122,
     "bigint": 127, "varbinary": 165, "varchar": 167, "binary": 173, "char": 175,
-    "nvarchar": 231, "nchar": 239,
+    "nvarchar": 231, "nchar": 239, "timestamp": 189,
 }  # fmt: skip
 _STORAGE = {
     "uniqueidentifier": 16, "date": 3, "time": 5, "datetime2": 8, "datetimeoffset": 10,

@@ -6,6 +6,7 @@ from submitter.emulator.sqlserver.catalog import Namespace, Table
 from submitter.emulator.sqlserver.engine import EngineConnection
 from submitter.emulator.sqlserver.errors import SqlError
 from submitter.emulator.sqlserver.outcomes import TransactionBegan, TransactionEnded
+from submitter.emulator.sqlserver.row_versions import RowVersions
 
 _FIRST_DESCRIPTOR = 0x3300000000
 
@@ -23,6 +24,7 @@ class Transactions:
         self._namespace = namespace
         self._descriptor = _FIRST_DESCRIPTOR
         self._undo: list[tuple[Table, Table | None]] = []
+        self._held_versions: list[RowVersions] = []
         self.count = 0
 
     def begin(self) -> Iterator[TransactionBegan]:
@@ -70,6 +72,17 @@ class Transactions:
         if self.count:
             self._undo.append((table, before))
 
+    def hold_versions(self, versions: RowVersions) -> None:
+        """Note a database whose rowversions this transaction has a part in."""
+        self._held_versions.append(versions)
+
+    def release_versions_if_over(self) -> None:
+        """Let others read past this transaction's rowversions, unless it is still open."""
+        if not self.count:
+            for versions in self._held_versions:
+                versions.release(self)
+            self._held_versions.clear()
+
     def _end(self, *, commit: bool) -> Iterator[TransactionEnded]:
         undo, self._undo = self._undo, []
         try:
@@ -77,6 +90,8 @@ class Transactions:
         except SqlError:
             self._restore(undo)
             raise
+        finally:
+            self.release_versions_if_over()
         if not commit:
             self._restore(undo)
         yield TransactionEnded(self._descriptor, commit)

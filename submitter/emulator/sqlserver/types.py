@@ -27,21 +27,19 @@ _ALIASES = {
     "datetime2": "datetime2",
     "timestamptz": "datetimeoffset",
     "boolean": "bit",
-    "sysname": "nvarchar",
     "utinyint": "tinyint",
+    "rowversion": "timestamp",  # SQL Server's catalogue knows it by its old name
 }
 _LARGE = {"text": "varchar", "ntext": "nvarchar", "image": "varbinary", "xml": "nvarchar"}
 
 INTEGER_WIDTH = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8}
 CHARACTER = frozenset({"char", "varchar", "nchar", "nvarchar"})
 NATIONAL = frozenset({"nchar", "nvarchar"})
-BINARY = frozenset({"binary", "varbinary"})
+BINARY = frozenset({"binary", "varbinary", "timestamp"})
 EXACT = frozenset({"decimal", "numeric", "money", "smallmoney"})
 DATE_AND_TIME = frozenset({"datetime", "smalldatetime", "datetime2", "datetimeoffset"})
 SCALED_TIME = frozenset({"time", "datetime2", "datetimeoffset"})
-_PLAIN = frozenset(
-    {"bit", "real", "float", "date", "datetime", "smalldatetime", "uniqueidentifier"}
-)
+_PLAIN = ("bit", "real", "date", "smalldatetime", "uniqueidentifier")
 
 _VARIABLE_CODE = {
     "char": 0xAF,
@@ -50,6 +48,7 @@ _VARIABLE_CODE = {
     "nvarchar": 0xE7,
     "binary": 0xAD,
     "varbinary": 0xA5,
+    "timestamp": 0xAD,
 }
 _FIXED_INFO = {
     "bit": b"\x68\x01",
@@ -122,7 +121,7 @@ class SqlType:
     @property
     def declaration(self) -> str:
         """The type as T-SQL writes it."""
-        if self.name in CHARACTER | BINARY:
+        if self.name in CHARACTER | BINARY - {"timestamp"}:
             return f"{self.name}({'max' if self.length == MAX else self.length})"
         if self.name in {"decimal", "numeric"}:
             return f"{self.name}({self.precision},{self.scale})"
@@ -145,6 +144,11 @@ class SqlType:
             length *= 2
         collation = COLLATION if self.name in CHARACTER else b""
         return struct.pack("<BH", _VARIABLE_CODE[self.name], length) + collation
+
+    @property
+    def user_type(self) -> int:
+        """The UserType of COLMETADATA, which tells a rowversion from binary(8)."""
+        return 0x50 if self.name == "timestamp" else 0  # MS-TDS 2.2.7.4
 
     @property
     def arrow(self) -> pa.DataType:
@@ -179,6 +183,7 @@ class Column:
     identity: bool = False
 
 
+ROW_VERSION = SqlType("timestamp", length=8)
 INT = SqlType("int")
 BIGINT = SqlType("bigint")
 FLOAT = SqlType("float")
@@ -186,6 +191,16 @@ BIT = SqlType("bit")
 DATE = SqlType("date")
 DATETIME = SqlType("datetime", scale=3)
 UNIQUEIDENTIFIER = SqlType("uniqueidentifier")
+
+
+_WITHOUT_ARGUMENTS = {
+    **{name: SqlType(name) for name in (*_PLAIN, *INTEGER_WIDTH)},
+    "money": SqlType("money", precision=19, scale=4),
+    "smallmoney": SqlType("smallmoney", precision=10, scale=4),
+    "datetime": DATETIME,
+    "timestamp": ROW_VERSION,
+    "sysname": SqlType("nvarchar", length=128),
+}
 
 
 def nvarchar(length: int) -> SqlType:
@@ -214,9 +229,7 @@ def time_width(scale: int) -> int:
     return 5
 
 
-def parse_type(  # noqa: C901, PLR0911 - one branch a family
-    declaration: str, default_length: int = 1
-) -> SqlType:
+def parse_type(declaration: str, default_length: int = 1) -> SqlType:
     """Read a type as T-SQL declares it.
 
     Args:
@@ -234,26 +247,18 @@ def parse_type(  # noqa: C901, PLR0911 - one branch a family
     first = (match[2] or "").lower()
     if written in _LARGE:
         return SqlType(_LARGE[written], length=MAX)
-    if written == "sysname":
-        return nvarchar(128)
     name = _ALIASES.get(written, written)
+    if name in _WITHOUT_ARGUMENTS:
+        return _WITHOUT_ARGUMENTS[name]
     if name in CHARACTER | BINARY:
         return SqlType(name, length=MAX if first == "max" else int(first or default_length))
     if name in {"decimal", "numeric"}:
         return _exact(name, int(first or 18), int(match[3] or 0))
     if name in SCALED_TIME:
         return SqlType(name, scale=int(first or 7))
-    if name == "money":
-        return SqlType(name, precision=19, scale=4)
-    if name == "smallmoney":
-        return SqlType(name, precision=10, scale=4)
     if name == "float":
         return SqlType("real" if first and int(first) <= 24 else "float")  # noqa: PLR2004 - ISO
-    if name == "datetime":
-        return DATETIME
-    if name in _PLAIN or name in INTEGER_WIDTH:
-        return SqlType(name)
-    if name in {"rowversion", "timestamp", "sql_variant", "hierarchyid", "geography", "geometry"}:
+    if name in {"sql_variant", "hierarchyid", "geography", "geometry"}:
         raise not_played(f"the type {name}")
     raise SqlError(2715, f"Cannot find data type {declaration.strip()}.")
 
