@@ -28,7 +28,9 @@ ConfigFile = Annotated[
 
 @app.command("exec", context_settings={"allow_interspersed_args": False})
 def exec_(
-    command: Annotated[list[str], typer.Argument(help="Any program, after --.")],
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND...", help="Any program, after --.")
+    ],
     *,
     config: ConfigFile = None,
 ) -> None:

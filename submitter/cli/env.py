@@ -6,23 +6,18 @@ from typing import Annotated
 
 import typer
 
-from submitter.cli.options import (
-    AllowPlaintext,
-    AsJson,
-    ResourceGroup,
-    Subscription,
-    WorkspaceName,
-    open_workspace,
-)
+from submitter.cli.options import AllowPlaintext, AsJson, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, print_rows, say
 
 app = typer.Typer(help="The environments that runs use.", no_args_is_help=True)
 
 
 @app.command()
+@in_workspace
 def register(
-    name: Annotated[str, typer.Argument(help="The name to register under.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name to register under.")],
     *,
+    open_workspace: OpenWorkspace,
     folder: Annotated[
         Path, typer.Option(help="Where the Dockerfile and the conda.yml are.")
     ] = Path("docker"),
@@ -36,9 +31,6 @@ def register(
     ] = None,
     allow_plaintext: AllowPlaintext = None,
     as_json: AsJson = False,
-    subscription: Subscription = None,
-    resource_group: ResourceGroup = None,
-    workspace: WorkspaceName = None,
 ) -> None:
     """Register docker/ as an environment; equal content keeps its version."""
     from submitter.backends.azureml_core import AzureMLCore
@@ -48,7 +40,7 @@ def register(
     variables = _variables(variable or [], from_env or [])
     refuse_plain_text(variables, f"the environment {name}", allow_plaintext or ())
     definition = from_folder(name, folder, variables)
-    opened = open_workspace(subscription, resource_group, workspace)
+    opened = open_workspace()
     registered = AzureMLCore(opened).register(definition)
     if as_json:
         print_json({"name": registered.name, "version": registered.version})
@@ -58,17 +50,16 @@ def register(
 
 
 @app.command("list")
+@in_workspace
 def list_(
     *,
+    open_workspace: OpenWorkspace,
     as_json: AsJson = False,
-    subscription: Subscription = None,
-    resource_group: ResourceGroup = None,
-    workspace: WorkspaceName = None,
 ) -> None:
     """List the latest version of each registered environment."""
     from submitter.backends.azureml_core import AzureMLCore
 
-    opened = open_workspace(subscription, resource_group, workspace)
+    opened = open_workspace()
     found = AzureMLCore(opened).environments()
     if as_json:
         print_json([{"name": item.name, "version": item.version} for item in found])
@@ -77,13 +68,12 @@ def list_(
 
 
 @app.command()
+@in_workspace
 def show(
-    name: Annotated[str, typer.Argument(help="NAME or NAME:VERSION.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="NAME, or NAME:VERSION.")],
     *,
+    open_workspace: OpenWorkspace,
     as_json: AsJson = False,
-    subscription: Subscription = None,
-    resource_group: ResourceGroup = None,
-    workspace: WorkspaceName = None,
 ) -> None:
     """Show what a registered environment is made of, credentials masked."""
     import yaml
@@ -93,7 +83,7 @@ def show(
     from submitter.job import EnvironmentReference
 
     bare, _, version = name.removeprefix("azureml:").partition(":")
-    opened = open_workspace(subscription, resource_group, workspace)
+    opened = open_workspace()
     found = AzureMLCore(opened).environment(
         EnvironmentReference(name=bare, version=version or None)
     )

@@ -7,50 +7,42 @@ from typing import Annotated
 
 import typer
 
-from submitter.cli.options import (
-    AsJson,
-    ResourceGroup,
-    Subscription,
-    WorkspaceName,
-    open_workspace,
-)
+from submitter.cli.options import AsJson, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, say
 
 app = typer.Typer(help="The secrets in the workspace's vault.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="The secret's name: letters, digits and '-'.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits and '-'.")]
 
 
 @app.command("set")
+@in_workspace
 def set_(
     name: Name,
     *,
+    open_workspace: OpenWorkspace,
     from_env: Annotated[
         str | None,
         typer.Option("--from-env", metavar="VARIABLE", help="Take the value from this variable."),
     ] = None,
-    subscription: Subscription = None,
-    resource_group: ResourceGroup = None,
-    workspace: WorkspaceName = None,
 ) -> None:
     """Set a secret: from a prompt without echo, a variable, or standard input."""
     from submitter.secrets import check_name, set_secrets
 
     check_name(name)
     value = _from_variable(from_env) if from_env else _read_value(name)
-    opened = open_workspace(subscription, resource_group, workspace)
+    opened = open_workspace()
     set_secrets(opened, {name: value})
     say(f"set {name} in the vault of {opened.name}")
 
 
 @app.command("set-many")
+@in_workspace
 def set_many(
     pairs: Annotated[
         list[str], typer.Argument(metavar="NAME=VARIABLE...", help="Secret = variable to read.")
     ],
     *,
-    subscription: Subscription = None,
-    resource_group: ResourceGroup = None,
-    workspace: WorkspaceName = None,
+    open_workspace: OpenWorkspace,
 ) -> None:
     """Set several secrets, each from a variable: set-many sql-user=DB_USER sql-password=DB_PWD."""
     from submitter.errors import InputError
@@ -63,23 +55,22 @@ def set_many(
             raise InputError("set-many takes NAME=VARIABLE: the variable's name, not the value.")
         check_name(name)
         values[name] = _from_variable(variable)
-    opened = open_workspace(subscription, resource_group, workspace)
+    opened = open_workspace()
     set_secrets(opened, values)
     say(f"set {', '.join(values)} in the vault of {opened.name}")
 
 
 @app.command("list")
+@in_workspace
 def list_(
     *,
+    open_workspace: OpenWorkspace,
     as_json: AsJson = False,
-    subscription: Subscription = None,
-    resource_group: ResourceGroup = None,
-    workspace: WorkspaceName = None,
 ) -> None:
     """List the names of the secrets; values are never shown."""
     from submitter.secrets import list_secrets
 
-    names = list_secrets(open_workspace(subscription, resource_group, workspace))
+    names = list_secrets(open_workspace())
     if as_json:
         print_json(names)
     else:
@@ -88,17 +79,16 @@ def list_(
 
 
 @app.command()
+@in_workspace
 def delete(
     name: Name,
     *,
-    subscription: Subscription = None,
-    resource_group: ResourceGroup = None,
-    workspace: WorkspaceName = None,
+    open_workspace: OpenWorkspace,
 ) -> None:
     """Delete a secret."""
     from submitter.secrets import delete_secret
 
-    opened = open_workspace(subscription, resource_group, workspace)
+    opened = open_workspace()
     delete_secret(opened, name)
     say(f"deleted {name} from the vault of {opened.name}")
 

@@ -6,15 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from submitter.cli.options import (
-    AllowPlaintext,
-    AsJson,
-    JobFile,
-    ResourceGroup,
-    Subscription,
-    WorkspaceName,
-    open_workspace,
-)
+from submitter.cli.options import AllowPlaintext, AsJson, JobFile, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -24,9 +16,11 @@ if TYPE_CHECKING:
 LEFT_WITH_CTRL_C = 130
 
 
+@in_workspace
 def submit(
     job_file: JobFile,
     *,
+    open_workspace: OpenWorkspace,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Follow the run, or leave once it is in.")
     ] = True,
@@ -35,9 +29,6 @@ def submit(
         bool, typer.Option("--emulator", help="Run it on this machine, without Azure.")
     ] = False,
     as_json: AsJson = False,
-    subscription: Subscription = None,
-    resource_group: ResourceGroup = None,
-    workspace: WorkspaceName = None,
 ) -> None:
     """Submit a job, follow its log, and end with 0 only if the run completed."""
     if on_emulator:
@@ -58,7 +49,7 @@ def submit(
     made = plan(Job.from_file(job_file), allow_plaintext=allow_plaintext or ())
     for warning in made.warnings:
         say(f"warning: {warning}")
-    opened = open_workspace(subscription, resource_group, workspace)
+    opened = open_workspace()
     say(
         f"submitting {len(made.files)} files, {made.snapshot_size / 1e6:.2f} MB, to "
         f"{made.job.compute} of {opened.name}"
