@@ -28,9 +28,7 @@ ConfigFile = Annotated[
 
 @app.command("exec", context_settings={"allow_interspersed_args": False})
 def exec_(
-    command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND...", help="Any program, after --.")
-    ],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="Any program, after --.")],
     *,
     config: ConfigFile = None,
 ) -> None:
@@ -63,6 +61,7 @@ def run_on_emulator(command: Sequence[str], config: Path | None) -> int:
     Returns:
         The program's exit code.
     """
+    from submitter.backends.base import ENDED
     from submitter.errors import InputError
 
     with _emulator(config) as azure, _workspace_config(azure):
@@ -71,7 +70,11 @@ def run_on_emulator(command: Sequence[str], config: Path | None) -> int:
         except OSError as error:
             raise InputError(f"{command[0]} cannot be started: {error.strerror}.") from None
         with _left_to(process):
-            return process.wait()
+            code = process.wait()
+        going = [run.run_id for run in azure.runs if run.status not in ENDED]
+        if going:
+            say(f"The emulator ends, and with it: {', '.join(going)}")
+        return code
 
 
 @contextmanager

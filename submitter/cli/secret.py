@@ -39,7 +39,7 @@ def set_(
 @in_workspace
 def set_many(
     pairs: Annotated[
-        list[str], typer.Argument(metavar="NAME=VARIABLE...", help="Secret = variable to read.")
+        list[str], typer.Argument(metavar="NAME=VARIABLE", help="Secret = variable to read.")
     ],
     *,
     open_workspace: OpenWorkspace,

@@ -227,6 +227,15 @@ def test_any_program_runs_under_emulator_exec(shell: Shell) -> None:
     assert not (shell.folder / ".azureml/config.json").exists()
 
 
+def test_an_emulator_that_ends_says_which_runs_end_with_it(shell: Shell) -> None:
+    """Somebody who left a run going must not look for it in vain."""
+    shell.write("emulator.yml", "sql: null\n")
+    shell.write("job.yml", "command: sleep 60\ncompute: cpu-cluster\nenvironment: {image: x}\n")
+    done = shell("submit", "job.yml", "--emulator", "--no-wait")
+    assert done.returncode == 0
+    assert f"The emulator ends, and with it: {done.stdout.strip()}\n" in done.stderr
+
+
 def test_emulator_exec_plays_the_workspace_that_the_project_names(shell: Shell) -> None:
     """A project that belongs to a real workspace is tried without touching its config.json."""
     config = shell.folder / ".azureml/config.json"
