@@ -1,8 +1,9 @@
 """Puts the services together: everything that exists between start and stop of an emulator."""
 
+import logging
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,8 @@ from submitter.emulator.workspace import Workspace
 if TYPE_CHECKING:
     from submitter.emulator.sqlserver import SqlServer
 
+logger = logging.getLogger(__name__)
+
 
 class Machinery:
     """Every server, store and worker of a running emulator.
@@ -77,7 +80,7 @@ class Machinery:
         self.sql: SqlServer | None = None
         # Ends in the reverse order what was started: runs before the servers they talk to.
         self._cleanup = ExitStack()
-        self._cleanup.callback(self.state.remove)
+        self._at_stop("temporary state", self.state.remove)
         try:
             self._start(config, python, faults, journal)
         except BaseException:
@@ -85,8 +88,11 @@ class Machinery:
             raise
 
     def stop(self) -> None:
-        """End everything; a part that fails to end does not keep the others alive."""
+        """End everything; a part that fails to end is logged and keeps no other alive."""
         self._cleanup.close()
+
+    def _at_stop(self, part: str, end: Callable[[], None]) -> None:
+        self._cleanup.callback(_end, part, end)
 
     def _start(self, config: Config, python: str, faults: Faults, journal: Journal) -> None:
         certificates = Certificates()
@@ -97,7 +103,7 @@ class Machinery:
         sql_port = self._start_sql_server(config, entra, certificates)
         context = certificates.server_context(_certificate_names(workspace))
         server = Server(context, journal.egress)
-        self._cleanup.callback(server.stop)
+        self._at_stop("HTTP server", server.stop)
         reached_by = reach(server.proxy_url, authority)
 
         access = Access(workspace, entra)
@@ -109,7 +115,7 @@ class Machinery:
         self.metrics = Metrics(access)
         self.environments = Environments(access)
         compute = Compute({}, self.state.path / "runs", python)
-        self._cleanup.callback(compute.stop)
+        self._at_stop("compute targets", compute.stop)
         computes = Computes(access, config.computes, compute)
         provisioning = Provisioning(workspace, computes)
         sql_name = config.sql.server if config.sql else None
@@ -153,7 +159,7 @@ class Machinery:
             return 0
         first_vault = next(iter(self.vaults.values()))
         self.sql = build_sql_server(config.sql, first_vault, entra, certificates)
-        self._cleanup.callback(self.sql.stop)
+        self._at_stop("SQL Server", self.sql.stop)
         self.sql.start()
         load_tables(self.sql, config.sql)
         return int(self.sql.port)
@@ -163,6 +169,14 @@ class Machinery:
         home = self.state.path / "home"
         home.mkdir(mode=0o700)
         return home
+
+
+def _end(part: str, end: Callable[[], None]) -> None:
+    """End a part; whoever stops an emulator can do nothing about one that fails to end."""
+    try:
+        end()
+    except Exception:
+        logger.exception("the emulator's %s did not end cleanly", part)
 
 
 def _sign_in(tenant_id: str, principal: Principal) -> Mapping[str, str]:

@@ -3,10 +3,12 @@
 import hashlib
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
+
+CHUNK_BYTES = 1 << 20
 
 
 class BlobNotFound(LookupError):  # noqa: N818 - the service's own word
@@ -122,6 +124,22 @@ class BlobStore:
         except FileNotFoundError:
             raise BlobNotFound(name) from None
 
+    def chunks(self, name: str, start: int, size: int) -> Iterator[bytes]:
+        """Yield `size` bytes of a blob from `start` on, a megabyte at a time.
+
+        Raises:
+            BlobNotFound: There is no such blob.
+        """
+        try:
+            file = self.path(name).open("rb")
+        except FileNotFoundError:
+            raise BlobNotFound(name) from None
+        with file:
+            file.seek(start)
+            while size > 0 and (chunk := file.read(min(size, CHUNK_BYTES))):
+                size -= len(chunk)
+                yield chunk
+
     def write(self, name: str, data: bytes, condition: Condition | None = None) -> BlobProperties:
         """Create or replace a blob in one step.
 
@@ -187,7 +205,8 @@ class BlobStore:
                     block = folder / hashlib.sha256(block_id.encode()).hexdigest()
                     if not block.is_file():
                         raise BlobNotFound(f"{name} (block {block_id})")
-                    file.write(block.read_bytes())
+                    with block.open("rb") as source:
+                        shutil.copyfileobj(source, file)
             draft.replace(self.path(name))
             shutil.rmtree(folder, ignore_errors=True)
             return self._changed(name)

@@ -17,11 +17,12 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 from xml.etree import ElementTree as ET
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from submitter.emulator.account_key import AccountKey, is_signed_with_a_key
 from submitter.emulator.blob_listing import PAGE_SIZE, Listing, page_of
 from submitter.emulator.blobs import (
+    CHUNK_BYTES,
     BlobExists,
     BlobNotFound,
     BlobProperties,
@@ -229,7 +230,7 @@ class Storage:
             return Response(status_code=304, headers=headers)
         asked = _RANGE.fullmatch(call.headers.get("x-ms-range") or call.headers.get("range") or "")
         if asked is None:
-            return Response(self._blobs.read(blob, 0, properties.size), headers=headers)
+            return self._content(blob, 0, properties.size, 200, headers)
         start = int(asked[1])
         end = min(int(asked[2] or properties.size), properties.size - 1)
         if start >= properties.size:
@@ -240,7 +241,16 @@ class Storage:
                 headers={"Content-Range": f"bytes */{properties.size}"},
             )
         headers["Content-Range"] = f"bytes {start}-{end}/{properties.size}"
-        return Response(self._blobs.read(blob, start, end - start + 1), 206, headers)
+        return self._content(blob, start, end - start + 1, 206, headers)
+
+    def _content(
+        self, blob: str, start: int, size: int, status: int, headers: Mapping[str, str]
+    ) -> Response:
+        """Answer with a part of a blob; a large one is read while it is sent."""
+        if size <= CHUNK_BYTES:
+            return Response(self._blobs.read(blob, start, size), status, headers)
+        sized = {**headers, "Content-Length": str(size)}
+        return StreamingResponse(self._blobs.chunks(blob, start, size), status, sized)
 
     def _delete(self, call: Call) -> Response:
         self._blobs.delete(self._blob_of(call, "d"), _condition_of(call))

@@ -78,6 +78,18 @@ def submit(compute: Compute, tmp_path: Path) -> Submit:
     return run
 
 
+def test_a_target_that_grows_runs_side_by_side(
+    compute: Compute, submit: Submit, tmp_path: Path
+) -> None:
+    """Two jobs that wait for each other end only if both have a node."""
+    compute.resize("one", 2)
+    os.mkfifo(tmp_path / "pipe")
+    reader = submit("reader", f"open({str(tmp_path / 'pipe')!r}).read()")
+    writer = submit("writer", f"open({str(tmp_path / 'pipe')!r}, 'w').write('x')")
+    assert writer.results.get(timeout=TIMEOUT).exit_code == 0
+    assert reader.results.get(timeout=TIMEOUT).exit_code == 0
+
+
 def test_a_script_runs_on_its_files_with_its_variables_only(
     submit: Submit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,12 +1,13 @@
 """Blob storage over HTTP: signed addresses, ranges, conditions."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import pytest
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from submitter.emulator.account_key import AccountKey
 from submitter.emulator.blobs import BlobStore
@@ -117,6 +118,24 @@ def test_ranges_are_honoured(
     response = request_("GET", access.url("c/b", "r"), range=asked)
     assert (response.status_code, response.body) == (status, body)
     assert response.headers.get("content-range") == range_
+
+
+def test_a_large_blob_is_sent_in_pieces(request_: Request, access: SharedAccess) -> None:
+    """A part of it is exactly that part, with its size ahead of it."""
+    content = bytes(range(256)) * 12_000
+    request_("PUT", access.url("c/large", "w"), content)
+    start, end = 1_000, 2_500_000
+    answer = request_("GET", access.url("c/large", "r"), range=f"bytes={start}-{end}")
+    assert answer.headers["content-length"] == str(end - start + 1)
+    assert asyncio.run(collected(answer)) == content[start : end + 1]
+
+
+async def collected(answer: Response) -> bytes:
+    """Put the pieces of an answer together; there must be more than one."""
+    assert isinstance(answer, StreamingResponse)
+    pieces = [bytes(piece) async for piece in answer.body_iterator]
+    assert len(pieces) > 1
+    return b"".join(pieces)
 
 
 def test_a_range_beyond_the_end_says_how_long_the_blob_is(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from submitter.emulator import Config, ConfigError, Emulator, EmulatorError
+from submitter.emulator.compute import Compute
 from submitter.emulator.config import DatabaseConfig, SqlConfig, TableConfig
 from submitter.emulator.reach import run_environment
 from submitter.emulator.sql import load_tables
@@ -28,6 +29,25 @@ def test_start_and_stop_leave_nothing_behind() -> None:
     emulator.stop()
     assert not home.parent.exists()
     assert set(threading.enumerate()) == before
+
+
+def test_a_part_that_fails_to_end_is_logged_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`stop` goes on with the other parts and raises nothing."""
+    stop = Compute.stop
+
+    def stop_and_fail(compute: Compute) -> None:
+        stop(compute)
+        raise RuntimeError("a worker is stuck")
+
+    monkeypatch.setattr(Compute, "stop", stop_and_fail)
+    emulator = Emulator({"sql": None}).start()
+    home = Path(emulator.environ["HOME"])
+    emulator.stop()
+    assert "compute targets did not end cleanly" in caplog.text
+    assert not home.exists()
+    assert not [each for each in threading.enumerate() if each.name.startswith("emulator-")]
 
 
 def test_a_forgotten_emulator_leaves_no_folder(tmp_path: Path) -> None:
