@@ -484,7 +484,7 @@ def test_what_is_not_played_is_refused(connect: Connect) -> None:
     for sql in (
         "SELECT FORMAT(GETDATE(), 'd')",
         "SELECT 1 AS a FOR JSON PATH",
-        "WHILE 1 = 1 SELECT 1",
+        "GOTO elsewhere",
         "BACKUP DATABASE train TO DISK = 'x'",
     ):
         with pytest.raises(pyodbc.Error, match="the emulator does not play|syntax"):

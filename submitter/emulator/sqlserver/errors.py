@@ -1,5 +1,13 @@
 """Errors as SQL Server numbers them."""
 
+_UNCAUGHT = frozenset(
+    {
+        102, 105, 137, 195, 207, 208,  # compile errors, by "TRY...CATCH (Transact-SQL)"
+        3617,  # a cancel
+        40000,  # the emulator's own refusal, which no script may hide
+    }
+)  # fmt: skip
+
 
 class SqlError(Exception):
     """An error that the client receives as an ERROR token.
@@ -22,6 +30,11 @@ class SqlError(Exception):
     def ends_connection(self) -> bool:
         """Whether SQL Server closes the connection after this error."""
         return self.severity >= 20  # noqa: PLR2004 - "Database engine error severities"
+
+    @property
+    def can_be_caught(self) -> bool:
+        """Whether TRY ... CATCH around the statement sees this error."""
+        return not self.ends_connection and self.number not in _UNCAUGHT
 
 
 class ConnectionDroppedError(Exception):

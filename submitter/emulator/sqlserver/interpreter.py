@@ -18,12 +18,14 @@ from submitter.emulator.sqlserver.outcomes import (
     Notice,
     Outcome,
     Pause,
+    ResultSet,
 )
 from submitter.emulator.sqlserver.parsing import parse_statement
 from submitter.emulator.sqlserver.transactions import Transactions
 from submitter.emulator.sqlserver.types import SqlType, parse_type
 from submitter.emulator.sqlserver.variables import Variable, Variables, types_of
 
+_DEADLOCK = 1205
 Procedure = Callable[[str, Variables], Iterator[Outcome]]
 
 
@@ -63,6 +65,7 @@ class Interpreter:
         self.row_count = 0
         self.last_identity: int | None = None
         self.last_error = 0
+        self.caught: SqlError | None = None
         self.counts_rows = True
         self._implicit = False
         self._executor = Executor(engine, self._connection, self.transactions, self)
@@ -83,7 +86,14 @@ class Interpreter:
         Raises:
             SqlError: What SQL Server would say, or 40000 for what is not played.
         """
-        yield from self._nodes(script.split(text), {} if variables is None else variables)
+        try:
+            yield from self._nodes(script.split(text), {} if variables is None else variables)
+        except _BatchEndedError:
+            yield Completed()
+        except _LoopEndedError:
+            raise _outside_of_loop(135, "BREAK") from None
+        except _LoopContinuedError:
+            raise _outside_of_loop(136, "CONTINUE") from None
 
     def insert_rows(self, text: str, types: Mapping[str, SqlType], rows: pa.Table) -> bool:
         """Run an INSERT of one row for many rows at once.
@@ -135,9 +145,12 @@ class Interpreter:
     def _nodes(self, nodes: Sequence[script.Node], variables: Variables) -> Iterator[Outcome]:
         for node in nodes:
             if isinstance(node, script.Condition):
-                test = f"CASE WHEN {node.test} THEN 1 ELSE 0 END"
-                taken = node.then if self._executor.value(test, variables) else node.otherwise
+                taken = node.then if self._holds(node.test, variables) else node.otherwise
                 yield from self._nodes(taken, variables)
+            elif isinstance(node, script.Loop):
+                yield from self._loop(node, variables)
+            elif isinstance(node, script.Attempt):
+                yield from self._attempt(node, variables)
             elif node.keyword in self._WITHOUT_PARSER:
                 yield from self._WITHOUT_PARSER[node.keyword](self, node.text, variables)
             else:
@@ -145,6 +158,38 @@ class Interpreter:
                 if self._implicit and not self.transaction_count and opens_transaction(work):
                     yield from self.transactions.begin()
                 yield from self._executor.perform(work, variables)
+
+    def _holds(self, test: str, variables: Variables) -> bool:
+        return bool(self._executor.value(f"CASE WHEN {test} THEN 1 ELSE 0 END", variables))
+
+    def _loop(self, loop: script.Loop, variables: Variables) -> Iterator[Outcome]:
+        while self._holds(loop.test, variables):
+            yield Pause(0.0)  # a cancel is seen between two rounds
+            try:
+                yield from self._nodes(loop.body, variables)
+            except _LoopContinuedError:
+                continue
+            except _LoopEndedError:
+                break
+
+    def _attempt(self, attempt: script.Attempt, variables: Variables) -> Iterator[Outcome]:
+        try:
+            for outcome in self._nodes(attempt.body, variables):
+                yield _read_now(outcome)
+        except SqlError as problem:
+            if not problem.can_be_caught:
+                raise
+            caught = problem
+        else:
+            return
+        if caught.number == _DEADLOCK:
+            yield from self.transactions.abandon()
+        self.last_error = caught.number
+        outer, self.caught = self.caught, caught
+        try:
+            yield from self._nodes(attempt.handler, variables)
+        finally:
+            self.caught = outer
 
     # Statements that are no queries; each takes its text and the variables.
 
@@ -191,7 +236,7 @@ class Interpreter:
                 raise not_played("table variables and cursors")
             sql_type = parse_type(kind.sql("tsql"))
             for named in item.this if isinstance(item.this, list) else [item.this]:
-                variables[named.name.lower()] = Variable(sql_type)
+                variables.setdefault(named.name.lower(), Variable(sql_type))
                 if isinstance(item.args.get("default"), exp.Expression):
                     self._executor.assign(named.name, item.args["default"].sql("tsql"), variables)
         yield Completed()
@@ -202,15 +247,28 @@ class Interpreter:
         yield Notice(0, shown or "")
         yield Completed()
 
-    def _raise_error(self, text: str, _variables: Variables) -> Iterator[Outcome]:
-        raised = statements.raised(text)
+    def _break(self, _text: str, _variables: Variables) -> Iterator[Outcome]:
+        raise _LoopEndedError
+
+    def _continue(self, _text: str, _variables: Variables) -> Iterator[Outcome]:
+        raise _LoopContinuedError
+
+    def _return(self, _text: str, _variables: Variables) -> Iterator[Outcome]:
+        raise _BatchEndedError
+
+    def _raise_error(self, text: str, variables: Variables) -> Iterator[Outcome]:
+        raised = statements.raised(text, _texts_of(variables))
         if isinstance(raised, SqlError):
             raise raised
         yield raised
         yield Completed()
 
-    def _throw(self, text: str, _variables: Variables) -> Iterator[Outcome]:
-        raise statements.thrown(text)
+    def _throw(self, text: str, variables: Variables) -> Iterator[Outcome]:
+        if text.strip().lower() != "throw":
+            raise statements.thrown(text, _texts_of(variables))
+        if self.caught is None:
+            raise SqlError(10704, "To rethrow an error, a THROW statement must be used in CATCH.")
+        raise self.caught
 
     def _wait(self, text: str, _variables: Variables) -> Iterator[Outcome]:
         yield Pause(statements.wait_seconds(text))
@@ -231,9 +289,43 @@ class Interpreter:
         "set": _set,
         "declare": _declare,
         "print": _print,
+        "break": _break,
+        "continue": _continue,
+        "return": _return,
         "raiserror": _raise_error,
         "throw": _throw,
         "waitfor": _wait,
         "exec": _execute,
         "execute": _execute,
     }
+
+
+class _LoopEndedError(Exception):
+    """BREAK."""
+
+
+class _LoopContinuedError(Exception):
+    """CONTINUE."""
+
+
+class _BatchEndedError(Exception):
+    """RETURN."""
+
+
+def _outside_of_loop(number: int, keyword: str) -> SqlError:
+    return SqlError(
+        number,
+        f"Cannot use a {keyword} statement outside the scope of a WHILE statement.",
+        severity=15,
+    )
+
+
+def _read_now(outcome: Outcome) -> Outcome:
+    """Read all rows of a result, so that an error among them is raised where it is caught."""
+    if isinstance(outcome, ResultSet):
+        return ResultSet(outcome.columns, list(outcome.batches))
+    return outcome
+
+
+def _texts_of(variables: Variables) -> dict[str, str]:
+    return {name: str(variable.value) for name, variable in variables.items()}

@@ -1,7 +1,7 @@
 """A batch of T-SQL cut into its statements.
 
 Statements need no semicolon between them in T-SQL, so the cut is made where a keyword can
-only begin the next one. IF, BEGIN ... END become a tree; the rest stays text.
+only begin the next one. IF, WHILE, TRY and BEGIN ... END become a tree; the rest stays text.
 """
 
 import dataclasses
@@ -73,7 +73,23 @@ class Condition:
     otherwise: "Sequence[Node]"
 
 
-Node = Statement | Condition
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """WHILE, its condition, and what it repeats."""
+
+    test: str
+    body: "Sequence[Node]"
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """BEGIN TRY and its BEGIN CATCH."""
+
+    body: "Sequence[Node]"
+    handler: "Sequence[Node]"
+
+
+Node = Statement | Condition | Loop | Attempt
 
 
 def split(text: str) -> list[Node]:
@@ -126,19 +142,41 @@ class _Cutter:
             "tran", "transaction", "distributed",
         }:  # fmt: skip
             return self._block()
-        if self.word in {"while", "goto", "return", "break", "continue"}:
-            raise not_played(self.word.upper())
+        if self.word == "while":
+            return [self._loop()]
+        if self.word == "goto":
+            raise not_played("GOTO")
         return [self._statement()]
 
     def _block(self) -> Sequence[Node]:
         self._index += 1
-        if self.word in {"try", "catch"}:
-            raise not_played("TRY ... CATCH")
+        if self.word == "try":
+            return [self._attempt()]
         nodes = self.nodes()
         if self.at_end:
             raise syntax_error("BEGIN")
         self._index += 1
         return nodes
+
+    def _attempt(self) -> Attempt:
+        self._index += 1
+        body = self._until_end_of("try")
+        if (self.word, self._word_at(self._index + 1)) != ("begin", "catch"):
+            raise syntax_error("END TRY")
+        self._index += 2
+        return Attempt(body, self._until_end_of("catch"))
+
+    def _until_end_of(self, block: str) -> Sequence[Node]:
+        nodes = self.nodes()
+        if self._word_at(self._index + 1) != block:
+            raise syntax_error(self.word or f"BEGIN {block.upper()}")
+        self._index += 2
+        return nodes
+
+    def _loop(self) -> Loop:
+        start = self._index + 1
+        self._index = self._end_of_expression(start)
+        return Loop(self._slice(start, self._index), self._node())
 
     def _condition(self) -> Condition:
         start = self._index + 1

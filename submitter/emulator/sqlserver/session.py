@@ -4,6 +4,7 @@ A generator yields bytes to send and pauses to wait; the connection may close it
 which is how a cancel ends a request.
 """
 
+import logging
 import struct
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import ClassVar
@@ -11,7 +12,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from submitter.emulator.sqlserver import procedures, repetition, tokens
-from submitter.emulator.sqlserver.errors import SqlError, not_played
+from submitter.emulator.sqlserver.errors import ConnectionDroppedError, SqlError, not_played
 from submitter.emulator.sqlserver.events import Event, EventLog, Kind
 from submitter.emulator.sqlserver.faults import Place, SqlFaults
 from submitter.emulator.sqlserver.interpreter import Interpreter
@@ -31,7 +32,9 @@ from submitter.emulator.sqlserver.procedures import Call, PreparedStatements
 from submitter.emulator.sqlserver.rows import encode
 from submitter.emulator.sqlserver.tokens import Change, Command, Done, Status
 from submitter.emulator.sqlserver.variables import Variable, Variables
-from submitter.emulator.sqlserver.wire import Message, PacketType, Reader
+from submitter.emulator.sqlserver.wire import Message, PacketType, ProtocolError, Reader
+
+_LOG = logging.getLogger(__name__)
 
 Answer = Generator[bytes | Pause, None, None]
 _BEGIN, _COMMIT, _ROLLBACK = 5, 7, 8  # MS-TDS 2.2.6.9
@@ -70,16 +73,19 @@ class Session:
                 yield from self._show(outcome)
             self._prepared.clear()
             yield tokens.change_of_bytes(Change.RESET_ACKNOWLEDGED, b"")
-        handler = self._HANDLERS.get(message.kind)
         try:
-            if handler is None:
-                raise not_played(f"messages of the type {message.kind}, such as bulk load")
-            yield from handler(self, message.payload)
+            yield from self._handled(message)
         except SqlError as problem:
             yield from self._failed(problem)
             yield self._done(Done.BATCH, Status.ERROR)
             if problem.ends_connection:
                 raise
+        except (ConnectionDroppedError, ProtocolError):
+            raise
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the client gets an answer
+            _LOG.exception("the SQL Server emulator failed")
+            yield from self._failed(_own_failure(problem))
+            yield self._done(Done.BATCH, Status.ERROR)
 
     def cancelled(self) -> bytes:
         """Return the acknowledgement of a cancel (MS-TDS 2.2.1.7)."""
@@ -95,6 +101,12 @@ class Session:
         self.interpreter.close()
 
     # The three kinds of request.
+
+    def _handled(self, message: Message) -> Answer:
+        handler = self._HANDLERS.get(message.kind)
+        if handler is None:
+            raise not_played(f"messages of the type {message.kind}, such as bulk load")
+        yield from handler(self, message.payload)
 
     def _batch(self, payload: bytes) -> Answer:
         text = _without_headers(payload).decode("utf-16-le", "replace")
@@ -357,6 +369,13 @@ class _Tail:
     def _hold(self, status: Status, command: Command, count: int) -> None:
         self.pending = True
         self._status, self._command, self._count = status, command, count
+
+
+def _own_failure(problem: Exception) -> SqlError:
+    """Return what a client is told of a mistake of ours; not its text, which may hold values."""
+    return SqlError(
+        40000, f"the emulator itself failed ({type(problem).__name__}); its log has the traceback"
+    )
 
 
 def _parts(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:

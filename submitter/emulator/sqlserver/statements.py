@@ -1,17 +1,19 @@
 """The statements that are read without a parser: WAITFOR, RAISERROR, THROW, SET and USE."""
 
 import re
+from collections.abc import Mapping
 
 from submitter.emulator.sqlserver.errors import SqlError, not_played, syntax_error
 from submitter.emulator.sqlserver.outcomes import Notice
 
-_STRING = r"N?'((?:[^']|'')*)'"
 _FLAGS = re.IGNORECASE | re.DOTALL
 _WAIT = re.compile(r"waitfor\s+delay\s+N?'(\d+):(\d+)(?::([\d.]+))?'", _FLAGS)
-_RAISE = re.compile(rf"raiserror\s*\(\s*{_STRING}\s*,\s*(\d+)\s*,\s*(\d+)\s*\).*", _FLAGS)
-_THROW = re.compile(rf"throw\s+(\d+)\s*,\s*{_STRING}\s*,\s*(\d+)", _FLAGS)
+_NUMBER = r"(\d+|@\w+)"
+_TEXT = r"(N?'(?:[^']|'')*'|@\w+)"
+_RAISE = re.compile(rf"raiserror\s*\(\s*{_TEXT}\s*,\s*{_NUMBER}\s*,\s*{_NUMBER}\s*\).*", _FLAGS)
+_THROW = re.compile(rf"throw\s+{_NUMBER}\s*,\s*{_TEXT}\s*,\s*{_NUMBER}", _FLAGS)
 _SET_OPTION = re.compile(r"set\s+(\w+)\s*(.*)", _FLAGS)
-_SET_VARIABLE = re.compile(r"set\s+@(\w+)\s*=\s*(.*)", _FLAGS)
+_SET_VARIABLE = re.compile(r"set\s+@(\w+)\s*([-+*/%&|^]?)=\s*(.*)", _FLAGS)
 _LAST_INFORMING_SEVERITY = 10
 
 # Options that change nothing here, or that the emulator always has as drivers set them.
@@ -34,29 +36,44 @@ def wait_seconds(text: str) -> float:
     return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3] or 0)
 
 
-def raised(text: str) -> SqlError | Notice:
-    """Return what RAISERROR raises: up to severity 10 it only informs."""
+def raised(text: str, variables: Mapping[str, str]) -> SqlError | Notice:
+    """Return what RAISERROR raises: up to severity 10 it only informs.
+
+    Args:
+        text: The statement; its arguments are literals or variables.
+        variables: The variables' values as text, by name in lower case.
+    """
     match = _RAISE.fullmatch(text)
-    if match is None or "%" in match[1]:
-        raise not_played("RAISERROR with anything but literals, or with % in its text")
-    message, severity, state = _unquoted(match[1]), int(match[2]), int(match[3])
+    if match is None:
+        raise not_played("RAISERROR with anything but literals and variables")
+    message, severity, state = (_operand(written, variables) for written in match.groups())
+    if "%" in message:
+        raise not_played("RAISERROR with % in its text")
+    return _raised(message, int(severity), int(state))
+
+
+def _raised(message: str, severity: int, state: int) -> SqlError | Notice:
     if severity > _LAST_INFORMING_SEVERITY:
         return SqlError(50000, message, severity=severity, state=state)
     return Notice(50000, message, severity=severity, state=state)
 
 
-def thrown(text: str) -> SqlError:
-    """Return what THROW throws."""
+def thrown(text: str, variables: Mapping[str, str]) -> SqlError:
+    """Return what THROW throws; the arguments are those of `raised`."""
     match = _THROW.fullmatch(text)
     if match is None:
-        raise not_played("THROW with anything but literals")
-    return SqlError(int(match[1]), _unquoted(match[2]), state=int(match[3]))
+        raise not_played("THROW with anything but literals and variables")
+    number, message, state = (_operand(written, variables) for written in match.groups())
+    return SqlError(int(number), message, state=int(state))
 
 
 def assignment(text: str) -> tuple[str, str] | None:
     """Return the name and the expression of SET @name = expression, None for an option."""
     match = _SET_VARIABLE.fullmatch(text)
-    return (match[1], match[2]) if match is not None else None
+    if match is None:
+        return None
+    name, operator, expression = match.groups()
+    return name, f"@{name} {operator} ({expression})" if operator else expression
 
 
 def option(text: str) -> tuple[str, str]:
@@ -89,5 +106,13 @@ def is_plain_rollback(text: str) -> bool:
     return len(words) == 1 or words[1:] in (["tran"], ["transaction"], ["work"])
 
 
-def _unquoted(text: str) -> str:
-    return text.replace("''", "'")
+def _operand(written: str, variables: Mapping[str, str]) -> str:
+    """Return the value of a number, a quoted string or a variable."""
+    if written.startswith("@"):
+        name = written[1:].lower()
+        if name not in variables:
+            raise SqlError(137, f'Must declare the scalar variable "{written}".', severity=15)
+        return variables[name]
+    if written.endswith("'"):
+        return written[written.index("'") + 1 : -1].replace("''", "'")
+    return written

@@ -49,6 +49,7 @@ class Session(Protocol):
     row_count: int
     last_identity: int | None
     last_error: int
+    caught: SqlError | None
 
     @property
     def transaction_count(self) -> int:
@@ -131,6 +132,11 @@ def _database_id(session: Session, name: str = "") -> int | None:
     return names.index(wanted) + 1 if wanted in SYSTEM_DATABASES else names.index(wanted) + 3
 
 
+def _of_caught(session: Session, attribute: str) -> Any:
+    """Return what is known of the error that the current CATCH handles, NULL outside one."""
+    return getattr(session.caught, attribute, None)
+
+
 def _row_versions(session: Session) -> RowVersions:
     return session.namespace.catalog.row_versions(session.namespace.database)
 
@@ -191,6 +197,12 @@ _FUNCTIONS: dict[str, tuple[SqlType, Callable[..., Any]]] = {
         SqlType("decimal", precision=38),
         lambda session: session.last_identity,
     ),
+    "error_number": (INT, lambda session: _of_caught(session, "number")),
+    "error_message": (nvarchar(4000), lambda session: _of_caught(session, "message")),
+    "error_severity": (INT, lambda session: _of_caught(session, "severity")),
+    "error_state": (INT, lambda session: _of_caught(session, "state")),
+    "error_procedure": (_SYSNAME, lambda _: None),
+    "xact_state": (SqlType("smallint"), lambda session: int(session.transaction_count > 0)),
     "min_active_rowversion": (
         _BINARY_8,
         lambda session: _row_versions(session).lowest_active,

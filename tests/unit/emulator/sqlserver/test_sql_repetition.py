@@ -39,8 +39,11 @@ def session() -> Iterator[Interpreter]:
 
 def rows(session: Interpreter, sql: str) -> list[tuple[Any, ...]]:
     """Run a batch and return the rows of its results."""
-    results = [outcome for outcome in session.run(sql) if isinstance(outcome, ResultSet)]
-    return [row for result in results for row in values(result.batches)]
+    found: list[tuple[Any, ...]] = []
+    for outcome in session.run(sql):
+        if isinstance(outcome, ResultSet):
+            found.extend(values(outcome.batches))
+    return found
 
 
 def table(*pairs: tuple[int, str | None]) -> pa.Table:

@@ -41,9 +41,11 @@ def connect() -> Iterator[Connect]:
 
 def rows(session: Interpreter, sql: str, **variables: Variable) -> list[tuple[Any, ...]]:
     """Run a batch and return the rows of its results."""
-    outcomes = session.run(sql, variables)
-    results = [outcome for outcome in outcomes if isinstance(outcome, ResultSet)]
-    return [row for result in results for row in values(result.batches)]
+    found: list[tuple[Any, ...]] = []
+    for outcome in session.run(sql, variables):
+        if isinstance(outcome, ResultSet):
+            found.extend(values(outcome.batches))
+    return found
 
 
 def test_inserts_and_updates_take_the_next_numbers(connect: Connect) -> None:

@@ -8,8 +8,14 @@ import pytest
 import trustme
 
 from submitter.emulator.sqlserver import Login, SqlServer
+from submitter.emulator.sqlserver.catalog import Catalog
 from submitter.emulator.sqlserver.engine import Engine
 from submitter.emulator.sqlserver.errors import SqlError
+from submitter.emulator.sqlserver.events import EventLog
+from submitter.emulator.sqlserver.faults import SqlFaults
+from submitter.emulator.sqlserver.interpreter import Interpreter
+from submitter.emulator.sqlserver.session import Session
+from submitter.emulator.sqlserver.wire import Message, PacketType
 
 
 def make_server() -> SqlServer:
@@ -67,3 +73,32 @@ def test_a_connection_to_a_closed_engine_is_refused_as_sql_server_does() -> None
     with pytest.raises(SqlError) as caught:
         engine.connect()
     assert caught.value.number == 6005
+
+
+def test_a_failure_of_the_emulator_itself_is_answered(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client gets an error without the failure's text; the log gets the traceback."""
+    engine, catalog, events = Engine(), Catalog(), EventLog()
+    for name in ("master", "tempdb"):
+        engine.create_database(name)
+        catalog.add_database(name)
+    interpreter = Interpreter(engine, catalog, database="master", login="reader")
+
+    def fail(*_: object) -> None:
+        raise KeyError("a value")
+
+    monkeypatch.setattr(interpreter, "run", fail)
+    session = Session(interpreter, SqlFaults(), events, {})
+    payload = (4).to_bytes(4, "little") + "SELECT 1".encode("utf-16-le")
+    tokens = b"".join(
+        item
+        for item in session.answer(Message(PacketType.BATCH, 1, payload))
+        if isinstance(item, bytes)
+    )
+    assert "KeyError".encode("utf-16-le") in tokens
+    assert "a value".encode("utf-16-le") not in tokens
+    assert [event.error for event in events if event.kind == "error"] == [40000]
+    assert "Traceback" in caplog.text
+    session.close()
+    engine.close()

@@ -1,0 +1,109 @@
+"""TRY ... CATCH, WHILE and RETURN in a batch."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from submitter.emulator.sqlserver.catalog import Catalog
+from submitter.emulator.sqlserver.engine import Engine
+from submitter.emulator.sqlserver.errors import SqlError
+from submitter.emulator.sqlserver.interpreter import Interpreter
+from submitter.emulator.sqlserver.outcomes import Pause, ResultSet
+from submitter.emulator.sqlserver.results import values
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Interpreter]:
+    """Open one session for all tests."""
+    engine, catalog = Engine(), Catalog()
+    for name in ("master", "tempdb"):
+        engine.create_database(name)
+        catalog.add_database(name)
+    opened = Interpreter(engine, catalog, database="master", login="reader")
+    yield opened
+    opened.close()
+    engine.close()
+
+
+def rows(session: Interpreter, sql: str) -> list[tuple[Any, ...]]:
+    """Run a batch and return the rows of its results."""
+    found: list[tuple[Any, ...]] = []
+    for outcome in session.run(sql):
+        if isinstance(outcome, ResultSet):
+            found.extend(values(outcome.batches))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("BEGIN TRY SELECT 1 END TRY BEGIN CATCH SELECT 2 END CATCH SELECT 3", [(1,), (3,)]),
+        ("BEGIN TRY SELECT 1 / 0 END TRY BEGIN CATCH SELECT ERROR_NUMBER(), @@ERROR END CATCH",
+         [(8134, 8134)]),
+        (("BEGIN TRY THROW 51000, 'mine', 7 END TRY"
+         " BEGIN CATCH SELECT ERROR_MESSAGE(), ERROR_STATE(), ERROR_SEVERITY() END CATCH;"
+         " SELECT ERROR_MESSAGE(), ERROR_STATE(), ERROR_PROCEDURE()"),
+         [("mine", 7, 16), (None, None, None)]),
+        (("DECLARE @text nvarchar(20) = 'it''s', @severity int = 16"
+         " BEGIN TRY RAISERROR(@text, @severity, 1) END TRY"
+         " BEGIN CATCH SELECT ERROR_MESSAGE() END CATCH"), [("it's",)]),
+        (("BEGIN TRY THROW 51000, 'outer', 1 END TRY BEGIN CATCH"
+         " BEGIN TRY THROW 51001, 'inner', 1 END TRY BEGIN CATCH SELECT ERROR_NUMBER() END CATCH"
+         " SELECT ERROR_NUMBER() END CATCH"), [(51001,), (51000,)]),
+        (("DECLARE @i int = 0, @sum int = 0 WHILE @i < 9 BEGIN SET @i += 1"
+         " IF @i % 2 = 0 CONTINUE IF @i > 6 BREAK SET @sum += @i END SELECT @i, @sum"), [(7, 9)]),
+        ("SELECT 1 RETURN SELECT 2", [(1,)]),
+    ],
+)  # fmt: skip
+def test_a_batch_goes_where_it_says(
+    session: Interpreter, sql: str, expected: list[tuple[Any, ...]]
+) -> None:
+    """Blocks nest, and the error functions know the error that is handled."""
+    assert rows(session, sql) == expected
+
+
+def test_a_caught_error_leaves_the_transaction_to_the_handler(session: Interpreter) -> None:
+    """The customary pattern: roll back if there is a transaction, then throw again."""
+    rows(session, "CREATE TABLE #keyed (id int PRIMARY KEY)")
+    batch = (
+        "BEGIN TRY BEGIN TRAN; INSERT #keyed VALUES (1); INSERT #keyed VALUES (1); COMMIT;"
+        " END TRY BEGIN CATCH SELECT XACT_STATE(); IF @@TRANCOUNT > 0 ROLLBACK; THROW; END CATCH"
+    )
+    with pytest.raises(SqlError) as caught:
+        rows(session, batch)
+    assert caught.value.number == 2627
+    assert rows(session, "SELECT COUNT(*), @@TRANCOUNT, XACT_STATE() FROM #keyed") == [(0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "number"),
+    [
+        ("BEGIN TRY SELECT * FROM missing END TRY BEGIN CATCH SELECT 1 END CATCH", 208),
+        ("BEGIN TRY SELECT 1 FOR XML PATH END TRY BEGIN CATCH SELECT 1 END CATCH", 40000),
+        ("BEGIN TRY SELECT 1 END TRY SELECT 2", 102),
+        ("BEGIN TRY SELECT 1", 102),
+        ("BEGIN TRY SELECT 1 END", 102),
+        ("THROW", 10704),
+        ("BREAK", 135),
+        ("CONTINUE", 136),
+        ("GOTO somewhere", 40000),
+    ],
+)
+def test_errors_that_no_handler_sees(session: Interpreter, sql: str, number: int) -> None:
+    """Compile errors pass a TRY by, and so does what the emulator does not play."""
+    with pytest.raises(SqlError) as caught:
+        rows(session, sql)
+    assert caught.value.number == number
+
+
+def test_a_loop_lets_a_cancel_in_between_its_rounds(session: Interpreter) -> None:
+    """An endless loop pauses, so that whoever runs it can stop."""
+    outcomes = session.run("DECLARE @i int WHILE 1 = 1 SET @i = 1")
+    pauses = 0
+    for outcome in outcomes:
+        pauses += isinstance(outcome, Pause)
+        if pauses == 3:
+            break
+    outcomes.close()  # type: ignore[attr-defined]  # an Iterator to callers, a generator to us
+    assert pauses == 3
