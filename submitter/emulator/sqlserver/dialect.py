@@ -16,7 +16,14 @@ from typing import ClassVar
 import pyarrow as pa
 from sqlglot import exp
 
-from submitter.emulator.sqlserver import functions, patterns, system_values, system_views
+from submitter.emulator.sqlserver import (
+    functions,
+    patterns,
+    system_values,
+    system_views,
+    table_functions,
+    top,
+)
 from submitter.emulator.sqlserver.catalog import Namespace, Table
 from submitter.emulator.sqlserver.conversions import convert
 from submitter.emulator.sqlserver.errors import SqlError, invalid_object, not_played
@@ -187,6 +194,8 @@ class Translator:
         return self.namespace.find(table_name(node), node.db, _database_of(node))
 
     def _columns_of_table(self, node: exp.Table) -> Sequence[Column] | None:
+        if isinstance(node.this, exp.Func):
+            return table_functions.columns(node.this)
         view = self._system_view(node)
         if view is not None:
             return system_views.columns_of(view)
@@ -209,7 +218,7 @@ class Translator:
     def _system_value(self, node: exp.Expression) -> system_values.SystemValue | None:
         if isinstance(node, exp.Parameter) and isinstance(node.this, exp.Parameter):
             return system_values.variable(node.this.name)
-        if isinstance(node, exp.Anonymous):
+        if isinstance(node, exp.Anonymous) and not isinstance(node.parent, exp.Table):
             return system_values.function(node.name, node.expressions)
         if isinstance(node, exp.CurrentTimestamp):
             return system_values.function("getdate", ())
@@ -221,7 +230,10 @@ class Translator:
 
     def _table(self, node: exp.Table) -> exp.Expression:
         if isinstance(node.this, exp.Func):
-            raise not_played(f"the table function {node.this.name}")
+            alias = node.args.get("alias") or exp.to_identifier(node.this.name)
+            rows = exp.Subquery(this=table_functions.query(node.this), alias=alias)
+            rows.set("joins", node.args.get("joins"))
+            return rows
         if common_table_expression(node) is not None:
             node.set("hints", None)
             return node
@@ -256,6 +268,8 @@ class Translator:
         return exp.Cast(this=bound, to=_engine_type(sql_type)) if sql_type else bound
 
     def _function(self, node: exp.Anonymous) -> exp.Expression:
+        if isinstance(node.parent, exp.Table | exp.Lateral):
+            return node  # a function in FROM, which the table's own rule rewrites
         known = functions.function(node.name, len(node.expressions))
         types = [self.type_of(argument) for argument in node.expressions]
         return known.build(node.expressions, types)
@@ -416,13 +430,17 @@ class Translator:
         return exp.Collate(this=node.this, expression=exp.Var(this="binary"))
 
     def _lateral(self, node: exp.Lateral) -> exp.Expression:
-        if not isinstance(node.this, exp.Subquery):
-            raise not_played("APPLY of a function")
+        rows = node.this
+        if not isinstance(rows, exp.Subquery):
+            rows = exp.Subquery(this=table_functions.query(rows))
         join = node.parent
         if isinstance(join, exp.Join):  # APPLY has no condition, DuckDB's LATERAL needs one
             join.set("on", exp.true())
             join.set("side", None if node.args.get("cross_apply") else "LEFT")
-        return exp.Lateral(this=node.this, alias=node.args.get("alias"))
+        return exp.Lateral(this=rows, alias=node.args.get("alias"))
+
+    def _select(self, node: exp.Select) -> exp.Expression:
+        return top.rewrite(node)
 
     _RULES: ClassVar[dict[type[exp.Expression], Callable[..., exp.Expression]]] = {
         exp.Table: _table,
@@ -448,6 +466,7 @@ class Translator:
         exp.Fetch: _fetch,
         exp.Collate: _collate,
         exp.Lateral: _lateral,
+        exp.Select: _select,
         **dict.fromkeys(_COMPARISONS, _compare),
     }
 
@@ -492,9 +511,6 @@ def _refuse_unplayed(tree: exp.Expression) -> None:
             raise not_played("FOR XML and FOR JSON")
         if node.args.get("pivots"):
             raise not_played("PIVOT")
-        options = node.args.get("limit_options")
-        if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
-            raise not_played("TOP with PERCENT or WITH TIES")
         if isinstance(node, exp.WithTableHint):
             for hint in node.expressions:
                 if hint.name.lower() not in _HARMLESS_HINTS | {"index"}:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
+from submitter.emulator.sqlserver import formats
 from submitter.emulator.sqlserver.errors import SqlError, not_played
 from submitter.emulator.sqlserver.parsing import template
 from submitter.emulator.sqlserver.precedence import common_type
@@ -51,33 +52,28 @@ _PART_OF = {alias: part for part, aliases in _PARTS.items() for alias in aliases
 # SQL Server has these; the emulator does not.
 _KNOWN_ELSEWHERE = frozenset(
     [
-        "format",
         "str",
         "patindex",
         "isnumeric",
         "isdate",
         "parse",
         "try_parse",
-        "json_value",
         "json_query",
         "json_modify",
-        "isjson",
         "openjson",
         "hashbytes",
         "checksum",
         "binary_checksum",
         "soundex",
         "difference",
-        "translate",
         "switchoffset",
+        "translate",
         "todatetimeoffset",
         "datetimefromparts",
         "datetime2fromparts",
         "timefromparts",
         "datetimeoffsetfromparts",
-        "grouping",
         "grouping_id",
-        "approx_count_distinct",
         "percentile_cont",
         "percentile_disc",
         "error_line",
@@ -94,8 +90,6 @@ _KNOWN_ELSEWHERE = frozenset(
         "date_bucket",
         "datetrunc",
         "generate_series",
-        "greatest",
-        "least",
         "newsequentialid",
         "context_info",
         "session_context",
@@ -106,10 +100,6 @@ _KNOWN_ELSEWHERE = frozenset(
         "ident_seed",
         "ident_incr",
         "current_transaction_id",
-        "atn2",
-        "degrees",
-        "radians",
-        "datediff_big",
     ]
 )
 
@@ -219,6 +209,12 @@ def _date_add_type(types: Types) -> SqlType | None:
 
 # Sundays since the first one of the calendar.
 _SUNDAYS = "date_diff('day', DATE '0001-01-07', CAST(:{0} AS DATE)) // 7"
+
+
+def _date_difference_big(arguments: list[exp.Expression], types: Types) -> exp.Expression:
+    cast = _date_difference(arguments, types)
+    cast.set("to", exp.DataType.build("BIGINT", dialect="duckdb"))
+    return cast
 
 
 def _date_difference(arguments: list[exp.Expression], types: Types) -> exp.Expression:
@@ -356,10 +352,26 @@ FUNCTIONS: dict[str, Function] = {
             "make_date(CAST(:y AS BIGINT), CAST(:m AS BIGINT), CAST(:d AS BIGINT))", "y", "m", "d"
         ),
     ),
+    "datediff_big": Function(THREE, _always(BIGINT), _date_difference_big),
+    "format": Function(TWO, _always(nvarchar(4000)), formats.format_date),
+    # JSON.
+    "json_value": Function(
+        TWO,
+        _always(nvarchar(4000)),
+        _written(
+            "CASE WHEN json_type(:json, :path) NOT IN ('OBJECT', 'ARRAY', 'NULL') "
+            "THEN json_extract_string(:json, :path) END",
+            "json",
+            "path",
+        ),
+    ),
+    "isjson": Function(ONE, _always(INT), _written("CAST(json_valid(:json) AS INTEGER)", "json")),
     # Nothing and something.
     "isnull": Function(TWO, _like(0), _is_null),
     "coalesce": Function(range(2, 255), _widest, _called("COALESCE")),
     "nullif": Function(TWO, _like(0), _called("NULLIF")),
+    "greatest": Function(range(1, 255), _widest, _called("greatest")),
+    "least": Function(range(1, 255), _widest, _called("least")),
     "iif": Function(THREE, _iif_type, _if),
     "choose": Function(range(2, 255), _iif_type, _choose),
     # Strings.
@@ -432,10 +444,17 @@ FUNCTIONS: dict[str, Function] = {
     "asin": _numeric("asin"),
     "acos": _numeric("acos"),
     "atan": _numeric("atan"),
+    "degrees": _numeric("degrees"),
+    "radians": _numeric("radians"),
+    "atn2": _numeric("atan2", 2),
     "pi": _numeric("pi", 0),
     "rand": _numeric("random", 0),
     "newid": Function(range(1), _always(UNIQUEIDENTIFIER), _fresh_identifier),
     # Aggregates and windows.
+    "approx_count_distinct": Function(ONE, _always(BIGINT), _called("approx_count_distinct")),
+    "grouping": Function(
+        ONE, _always(SqlType("tinyint")), _written("CAST(grouping(:x) AS UTINYINT)", "x")
+    ),
     "stdev": _numeric("stddev_samp"),
     "stdevp": _numeric("stddev_pop"),
     "var": _numeric("var_samp"),
