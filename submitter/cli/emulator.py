@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from submitter.emulator import Config, Emulator
 
 app = typer.Typer(help="The Azure that runs on this machine.", no_args_is_help=True)
+_SIGNALED = 128  # a shell's exit code for a program that a signal ended is this and the signal
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", help="By default emulator.yml in this folder, if it is there."),
@@ -39,7 +41,7 @@ def exec_(
 @app.command()
 def start(*, config: ConfigFile = None) -> None:
     """Start an emulator and print the variables that point a shell at it; Ctrl-C ends it."""
-    with _emulator(config or _default_config()) as azure:
+    with _emulator(config or _default_config()) as azure, _workspace_config(azure):
         for name, value in azure.environ.items():
             typer.echo(f"export {name}={shlex.quote(value)}")
         say("The emulator is up. Press Ctrl-C to end it.")
@@ -71,6 +73,7 @@ def run_on_emulator(command: Sequence[str], config: Path | None) -> int:
             raise InputError(f"{command[0]} cannot be started: {error.strerror}.") from None
         with _left_to(process):
             code = process.wait()
+        code = code if code >= 0 else _SIGNALED - code
         going = [run.run_id for run in azure.runs if run.status not in ENDED]
         if going:
             say(f"The emulator ends, and with it: {', '.join(going)}")
@@ -87,6 +90,8 @@ def _emulator(config: Path | None) -> Iterator["Emulator"]:
         raise InputError(
             f"The emulator needs {error.name}. Install it with: pip install 'submitter[emulator]'"
         ) from None
+    # Until somebody else takes care of it: an ordinary way out, on which everything is tidied up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_SIGNALED + signal.SIGTERM))
     try:
         played = _in_the_projects_workspace(load_config(config) if config else Config())
         with Emulator(played) as azure:
