@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
-from submitter.emulator.sqlserver import formats
+from submitter.emulator.sqlserver import date_functions, formats
 from submitter.emulator.sqlserver.errors import SqlError, not_played
 from submitter.emulator.sqlserver.parsing import template
 from submitter.emulator.sqlserver.precedence import common_type
@@ -19,7 +19,6 @@ from submitter.emulator.sqlserver.types import (
     BINARY,
     CHARACTER,
     DATE,
-    DATETIME,
     FLOAT,
     INT,
     MAX,
@@ -31,23 +30,6 @@ from submitter.emulator.sqlserver.types import (
 Types = Sequence[SqlType | None]
 TypeRule = Callable[[Types], SqlType | None]
 Build = Callable[[list[exp.Expression], Types], exp.Expression]
-
-_PARTS = {
-    "year": ("year", "yy", "yyyy"),
-    "quarter": ("quarter", "qq", "q"),
-    "month": ("month", "mm", "m"),
-    "dayofyear": ("dayofyear", "dy", "y"),
-    "day": ("day", "dd", "d"),
-    "week": ("week", "wk", "ww"),
-    "weekday": ("weekday", "dw", "w"),
-    "hour": ("hour", "hh"),
-    "minute": ("minute", "mi", "n"),
-    "second": ("second", "ss", "s"),
-    "millisecond": ("millisecond", "ms"),
-    "microsecond": ("microsecond", "mcs"),
-    "iso_week": ("iso_week", "isowk", "isoww"),
-}
-_PART_OF = {alias: part for part, aliases in _PARTS.items() for alias in aliases}
 
 # SQL Server has these; the emulator does not.
 _KNOWN_ELSEWHERE = frozenset(
@@ -134,14 +116,6 @@ def function(name: str, arguments: int) -> Function:
     return found
 
 
-def date_part(argument: exp.Expression) -> str:
-    """Return the full name of a date part that T-SQL writes as a bare word."""
-    written = argument.name.lower()
-    if written not in _PART_OF:
-        raise SqlError(155, f"'{argument.name}' is not a recognized datepart option.", severity=15)
-    return _PART_OF[written]
-
-
 def _always(sql_type: SqlType) -> TypeRule:
     return lambda _: sql_type
 
@@ -183,92 +157,6 @@ def _called(name: str) -> Build:
         return exp.Anonymous(this=name, expressions=arguments)
 
     return build
-
-
-def _date_add(arguments: list[exp.Expression], types: Types) -> exp.Expression:
-    part = date_part(arguments[0])
-    part = "day" if part in {"dayofyear", "weekday"} else part
-    start = arguments[2]
-    if part == "quarter":
-        amount, part = template("3 * :n", n=arguments[1]), "month"
-    else:
-        amount = arguments[1]
-    kind = types[2] if types[2] is not None and types[2].name not in CHARACTER else DATETIME
-    return template(
-        f"CAST(CAST(:start AS {kind.duckdb}) + to_{part}s(CAST(:amount AS INTEGER)) "
-        f"AS {kind.duckdb})",
-        start=start,
-        amount=amount,
-    )
-
-
-def _date_add_type(types: Types) -> SqlType | None:
-    found = types[2]
-    return DATETIME if found is None or found.name in CHARACTER else found
-
-
-# Sundays since the first one of the calendar.
-_SUNDAYS = "date_diff('day', DATE '0001-01-07', CAST(:{0} AS DATE)) // 7"
-
-
-def _date_difference_big(arguments: list[exp.Expression], types: Types) -> exp.Expression:
-    cast = _date_difference(arguments, types)
-    cast.set("to", exp.DataType.build("BIGINT", dialect="duckdb"))
-    return cast
-
-
-def _date_difference(arguments: list[exp.Expression], types: Types) -> exp.Expression:
-    """Count boundaries; a T-SQL week begins on Sunday, DuckDB's on Monday."""
-    part = date_part(arguments[0])
-    part = "day" if part in {"dayofyear", "weekday"} else part
-    if part == "week":
-        return template(
-            f"CAST({_SUNDAYS.format('end')} - {_SUNDAYS.format('start')} AS INTEGER)",
-            start=arguments[1],
-            end=arguments[2],
-        )
-    kind = "TIMESTAMP"
-    if all(found is not None and found.name == "time" for found in types[1:]):
-        kind = "TIME"
-    return template(
-        f"CAST(date_diff('{part}', CAST(:start AS {kind}), CAST(:end AS {kind})) AS INTEGER)",
-        start=arguments[1],
-        end=arguments[2],
-    )
-
-
-_DATE_PART_SQL = {
-    "weekday": "dayofweek({0}) + 1",
-    "week": "(dayofyear({0}) + dayofweek(date_trunc('year', {0})) - 1) // 7 + 1",
-    "iso_week": "week({0})",
-    "second": "CAST(floor(date_part('second', {0})) AS INTEGER)",
-    "millisecond": "millisecond({0}) % 1000",
-    "microsecond": "microsecond({0}) % 1000000",
-}
-
-
-def _date_part(arguments: list[exp.Expression], types: Types) -> exp.Expression:
-    return _part_of_value(date_part(arguments[0]), arguments[1], types[1])
-
-
-def _part_of_value(part: str, value: exp.Expression, kind: SqlType | None) -> exp.Expression:
-    written = _DATE_PART_SQL.get(part, f"{part}({{0}})")
-    target = "TIME" if kind is not None and kind.name == "time" else "TIMESTAMP"
-    return template(f"CAST({written.format(f'CAST(:value AS {target})')} AS INTEGER)", value=value)
-
-
-def _date_name(arguments: list[exp.Expression], types: Types) -> exp.Expression:
-    part = date_part(arguments[0])
-    if part in {"month", "weekday"}:
-        return template(
-            f"strftime(CAST(:value AS TIMESTAMP), '{'%B' if part == 'month' else '%A'}')",
-            value=arguments[1],
-        )
-    return template("CAST(:part AS VARCHAR)", part=_part_of_value(part, arguments[1], types[1]))
-
-
-def _one_part(part: str) -> Build:
-    return lambda arguments, types: _part_of_value(part, arguments[0], types[0])
 
 
 def _is_null(arguments: list[exp.Expression], types: Types) -> exp.Expression:
@@ -337,13 +225,13 @@ THREE = range(3, 4)
 
 FUNCTIONS: dict[str, Function] = {
     # Date and time. A server's clock here runs on UTC.
-    "dateadd": Function(THREE, _date_add_type, _date_add),
-    "datediff": Function(THREE, _always(INT), _date_difference),
-    "datepart": Function(TWO, _always(INT), _date_part),
-    "datename": Function(TWO, _always(nvarchar(30)), _date_name),
-    "year": Function(ONE, _always(INT), _one_part("year")),
-    "month": Function(ONE, _always(INT), _one_part("month")),
-    "day": Function(ONE, _always(INT), _one_part("day")),
+    "dateadd": Function(THREE, date_functions.date_add_type, date_functions.date_add),
+    "datediff": Function(THREE, _always(INT), date_functions.date_difference),
+    "datepart": Function(TWO, _always(INT), date_functions.date_part_of),
+    "datename": Function(TWO, _always(nvarchar(30)), date_functions.date_name),
+    "year": Function(ONE, _always(INT), date_functions.one_part("year")),
+    "month": Function(ONE, _always(INT), date_functions.one_part("month")),
+    "day": Function(ONE, _always(INT), date_functions.one_part("day")),
     "eomonth": Function(ONE, _always(DATE), _written("last_day(CAST(:d AS DATE))", "d")),
     "datefromparts": Function(
         THREE,
@@ -352,7 +240,7 @@ FUNCTIONS: dict[str, Function] = {
             "make_date(CAST(:y AS BIGINT), CAST(:m AS BIGINT), CAST(:d AS BIGINT))", "y", "m", "d"
         ),
     ),
-    "datediff_big": Function(THREE, _always(BIGINT), _date_difference_big),
+    "datediff_big": Function(THREE, _always(BIGINT), date_functions.date_difference_big),
     "format": Function(TWO, _always(nvarchar(4000)), formats.format_date),
     # JSON.
     "json_value": Function(

@@ -1,189 +1,25 @@
-"""System procedures: how statements are prepared, and what drivers ask the catalogue.
+"""System procedures that answer from the catalogue, as drivers ask them.
 
-Source: MS-TDS 2.2.6.6 (RPC request), "System stored procedures (Transact-SQL)".
+Source: "System stored procedures (Transact-SQL)".
 """
 
-import dataclasses
-import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from submitter.emulator.sqlserver.calls import Call
 from submitter.emulator.sqlserver.catalog import Table
-from submitter.emulator.sqlserver.errors import SqlError, not_played, unknown_procedure
+from submitter.emulator.sqlserver.errors import not_played, unknown_procedure
 from submitter.emulator.sqlserver.interpreter import Interpreter
 from submitter.emulator.sqlserver.outcomes import Outcome, ResultSet
 from submitter.emulator.sqlserver.system_views import TYPE_IDS, byte_length, columns_of, digits
 from submitter.emulator.sqlserver.types import (
     BINARY,
     CHARACTER,
-    INT,
-    SqlType,
-    nvarchar,
-    parse_type,
 )
 from submitter.emulator.sqlserver.undeclared import parameter_types
-from submitter.emulator.sqlserver.values import Parameter, read_parameter
-from submitter.emulator.sqlserver.variables import Variables
-from submitter.emulator.sqlserver.wire import Reader
-
-_BY_NUMBER = {
-    1: "sp_cursor", 2: "sp_cursoropen", 3: "sp_cursorprepare", 4: "sp_cursorexecute",
-    5: "sp_cursorprepexec", 6: "sp_cursorunprepare", 7: "sp_cursorfetch", 8: "sp_cursoroption",
-    9: "sp_cursorclose", 10: "sp_executesql", 11: "sp_prepare", 12: "sp_execute",
-    13: "sp_prepexec", 14: "sp_prepexecrpc", 15: "sp_unprepare",
-}  # fmt: skip
-_NAMED_BY_NUMBER = 0xFFFF
-_CALL_SEPARATORS = frozenset({0x80, 0xFF, 0xFE})
-_EXECUTE = re.compile(r"exec(?:ute)?\s+([\w.\[\]]+)\s*(.*)", re.IGNORECASE | re.DOTALL)
-_ARGUMENT_TEXT = re.compile(r"(?:'(?:[^']|'')*'|[^,'])+")
-_ARGUMENT = re.compile(
-    r"(?:(?P<name>@\w+)\s*=\s*)?"
-    r"(?:N?'(?P<string>(?:[^']|'')*)'|(?P<number>-?\d+)|@(?P<variable>\w+)|null)",
-    re.IGNORECASE,
-)
-_DECLARATION = re.compile(r"@(\w+)\s+(?:as\s+)?([^,(@]+(?:\([^)]*\))?)", re.IGNORECASE)
-
-
-@dataclasses.dataclass(frozen=True)
-class Call:
-    """One procedure call."""
-
-    name: str
-    parameters: Sequence[Parameter]
-
-    def value(self, index: int, name: str = "") -> Any:
-        """Return a parameter by its name, else by its place; None if it is missing."""
-        for parameter in self.parameters:
-            if name and parameter.name.lower() == name:
-                return parameter.value
-        if index < len(self.parameters) and not self.parameters[index].name:
-            return self.parameters[index].value
-        return None
-
-
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-    """What a call of sp_executesql and its family comes to.
-
-    Attributes:
-        text: The batch to run, None for none.
-        parameters: Its parameters: name to type and value.
-        outputs: Output parameters to return: place, name, value.
-        complete: Whether nothing else is to be done.
-    """
-
-    text: str | None = None
-    parameters: Mapping[str, tuple[SqlType, Any]] = dataclasses.field(
-        default_factory=dict, repr=False
-    )
-    outputs: list[tuple[int, str, int]] = dataclasses.field(default_factory=list)
-    complete: bool = False
-
-
-class PreparedStatements:
-    """The statements that a session has prepared, by handle."""
-
-    def __init__(self) -> None:
-        self._statements: dict[int, tuple[str, str]] = {}
-        self._next = 1
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._statements.clear()
-
-    def resolve(self, call: Call) -> Prepared:
-        """Return what is to run.
-
-        Raises:
-            SqlError: 8179 for an unknown handle.
-        """
-        values = [parameter.value for parameter in call.parameters]
-        name = call.name
-        if name == "sp_executesql":
-            declarations = values[1] if len(values) > 1 else ""
-            return Prepared(values[0], _bound(declarations, call.parameters[2:]))
-        if name in {"sp_prepexec", "sp_prepare"}:
-            handle = self._keep(values[1] or "", values[2])
-            outputs = [(0, call.parameters[0].name, handle)]
-            if name == "sp_prepare":
-                return Prepared(outputs=outputs, complete=True)
-            return Prepared(values[2], _bound(values[1], call.parameters[3:]), outputs)
-        if name == "sp_execute":
-            if values[0] not in self._statements:
-                raise SqlError(8179, f"Could not find prepared statement with handle {values[0]}.")
-            declarations, text = self._statements[values[0]]
-            return Prepared(text, _bound(declarations, call.parameters[1:]))
-        if name == "sp_unprepare":
-            self._statements.pop(values[0], None)
-            return Prepared(complete=True)
-        return Prepared()
-
-    def _keep(self, declarations: str, text: str) -> int:
-        handle = self._next
-        self._next += 1
-        self._statements[handle] = (declarations, text)
-        return handle
-
-
-def read_calls(reader: Reader) -> list[Call]:
-    """Read the calls of an RPC message; drivers send the rows of an array as one call each."""
-    calls = []
-    while not reader.at_end:
-        calls.append(read_call(reader))
-    return calls
-
-
-def read_call(reader: Reader) -> Call:
-    """Read one call of an RPC message."""
-    length = reader.unsigned(2)
-    if length == _NAMED_BY_NUMBER:
-        name = _BY_NUMBER.get(reader.unsigned(2), "?")
-    else:
-        name = reader.text(length)
-    reader.unsigned(2)  # option flags
-    parameters = []
-    while not reader.at_end and reader.peek() not in _CALL_SEPARATORS:
-        parameters.append(read_parameter(reader))
-    if not reader.at_end:
-        reader.unsigned(1)
-    return Call(_plain_name(name), parameters)
-
-
-def parse_execute(text: str, variables: Variables) -> Call:
-    """Read EXEC name argument, @name = argument.
-
-    Args:
-        text: The statement; arguments are literals or variables.
-        variables: The values of variables.
-
-    Raises:
-        SqlError: 137 for an unknown variable, 40000 for any other form.
-    """
-    match = _EXECUTE.fullmatch(text.strip())
-    if match is None:
-        raise not_played("this form of EXECUTE")
-    written = [part[0].strip() for part in _ARGUMENT_TEXT.finditer(match[2])]
-    return Call(_plain_name(match[1]), [_argument(part, variables) for part in written if part])
-
-
-def _argument(text: str, variables: Variables) -> Parameter:
-    match = _ARGUMENT.fullmatch(text)
-    if match is None:
-        raise not_played(f"the argument {text[:40]} of EXECUTE")
-    name = match["name"] or ""
-    if match["variable"]:
-        variable = variables.get(match["variable"].lower())
-        if variable is None:
-            raise SqlError(137, f'Must declare the scalar variable "@{match["variable"]}".')
-        return Parameter(name, is_output=False, type=variable.type, value=variable.value)
-    if match["number"]:
-        return Parameter(name, is_output=False, type=INT, value=int(match["number"]))
-    string = match["string"]
-    value = None if string is None else string.replace("''", "'")
-    return Parameter(name, is_output=False, type=nvarchar(4000), value=value)
 
 
 def play(call: Call, interpreter: Interpreter) -> Iterator[Outcome]:
@@ -201,35 +37,6 @@ def play(call: Call, interpreter: Interpreter) -> Iterator[Outcome]:
     if table is not None:
         yield ResultSet(columns_of(table), iter(table.to_batches()))
 
-
-def _plain_name(name: str) -> str:
-    return name.replace("[", "").replace("]", "").split(".")[-1].split(";")[0].lower()
-
-
-@functools.lru_cache(maxsize=100)  # an array of parameters has them once a row
-def _declared(declarations: str) -> Sequence[tuple[str, SqlType]]:
-    return [(match[1], parse_type(match[2])) for match in _DECLARATION.finditer(declarations)]
-
-
-def _bound(
-    declarations: str | None, parameters: Sequence[Parameter]
-) -> dict[str, tuple[SqlType, Any]]:
-    """Give each parameter the type that its declaration says."""
-    declared = _declared(declarations or "")
-    by_name = {name.lower(): sql_type for name, sql_type in declared}
-    bound = {}
-    for index, parameter in enumerate(parameters):
-        if parameter.is_output:
-            raise not_played("output parameters of a statement")
-        name = parameter.name.lstrip("@") or (declared[index][0] if index < len(declared) else "")
-        bound[name] = (by_name.get(name.lower(), parameter.type), parameter.value)
-    for name, _ in declared:
-        if name.lower() not in {known.lower() for known in bound}:
-            raise SqlError(8178, f"The parameterized query expects the parameter '@{name}'.")
-    return bound
-
-
-# The procedures that read the catalogue.
 
 # Type name, ODBC's number, digits, literal prefix, literal suffix, largest scale.
 _DATA_TYPES: tuple[tuple[str, int, int, str | None, str | None, int | None], ...] = (

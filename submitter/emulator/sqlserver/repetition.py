@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from submitter.emulator.sqlserver.procedures import Call
+from submitter.emulator.sqlserver.calls import Call
 from submitter.emulator.sqlserver.types import SqlType
 
 

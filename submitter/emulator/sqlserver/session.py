@@ -11,7 +11,8 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from submitter.emulator.sqlserver import procedures, repetition, tokens
+from submitter.emulator.sqlserver import calls, procedures, repetition, tokens
+from submitter.emulator.sqlserver.calls import Call
 from submitter.emulator.sqlserver.errors import ConnectionDroppedError, SqlError, not_played
 from submitter.emulator.sqlserver.events import Event, EventLog, Kind
 from submitter.emulator.sqlserver.faults import Place, SqlFaults
@@ -28,7 +29,7 @@ from submitter.emulator.sqlserver.outcomes import (
     TransactionBegan,
     TransactionEnded,
 )
-from submitter.emulator.sqlserver.procedures import Call, PreparedStatements
+from submitter.emulator.sqlserver.prepared import PreparedStatements
 from submitter.emulator.sqlserver.rows import encode
 from submitter.emulator.sqlserver.tokens import Change, Command, Done, Status
 from submitter.emulator.sqlserver.variables import Variable, Variables
@@ -115,9 +116,9 @@ class Session:
         yield tail.last()
 
     def _remote_procedure(self, payload: bytes) -> Answer:
-        calls = procedures.read_calls(Reader(_without_headers(payload)))
-        left = len(calls)
-        for run in repetition.runs(calls):
+        received = calls.read_calls(Reader(_without_headers(payload)))
+        left = len(received)
+        for run in repetition.runs(received):
             left -= len(run)
             first, *others = run  # the first one opens a transaction if there is to be one
             yield from self._call(first, more=bool(others or left))
@@ -143,12 +144,12 @@ class Session:
 
     # Procedures.
 
-    def _inserted_together(self, calls: Sequence[Call]) -> bool:
+    def _inserted_together(self, run: Sequence[Call]) -> bool:
         """Do what executions of one statement ask for at once, if that can be."""
         if self._faults.expects("query"):  # a rule may mean one of them
             return False
         try:
-            prepared = [self._prepared.resolve(call) for call in calls]
+            prepared = [self._prepared.resolve(call) for call in run]
         except SqlError:
             return False
         rows = repetition.bound_rows([each.parameters for each in prepared])
@@ -158,7 +159,7 @@ class Session:
         types = {name.lower(): kind for name, (kind, _) in prepared[0].parameters.items()}
         if not self.interpreter.insert_rows(text, types, rows):
             return False
-        for call in calls:
+        for call in run:
             self._note("procedure", call.name)
             self._note("sql", text)
         self.interpreter.last_error = 0
@@ -211,7 +212,7 @@ class Session:
         yield self._procedure_ended(failed=tail.has_failed, more=more, outputs=outputs)
 
     def _executed_in_batch(self, text: str, variables: Variables) -> Iterator[Outcome]:
-        call = procedures.parse_execute(text, variables)
+        call = calls.parse_execute(text, variables)
         self._note("procedure", call.name)
         prepared = self._prepared.resolve(call)
         if prepared.text is not None:

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 
 from submitter.emulator.sqlserver import repetition
+from submitter.emulator.sqlserver.calls import Call
 from submitter.emulator.sqlserver.catalog import Catalog
 from submitter.emulator.sqlserver.engine import Engine
 from submitter.emulator.sqlserver.errors import SqlError
 from submitter.emulator.sqlserver.interpreter import Interpreter
 from submitter.emulator.sqlserver.outcomes import ResultSet
-from submitter.emulator.sqlserver.procedures import Call
 from submitter.emulator.sqlserver.results import values
 from submitter.emulator.sqlserver.types import INT, SqlType, nvarchar
 from submitter.emulator.sqlserver.values import Parameter
