@@ -51,6 +51,6 @@ clean:
 	@echo 'Setting up .venv (once, about two minutes).'
 	@test -x $(BIN)/python || '$(PYTHON)' -m venv .venv
 	@$(PIP) install --require-hashes -r requirements-build.lock
-	@$(PIP) install --require-hashes --no-build-isolation -r requirements.lock
+	@$(PIP) install --require-hashes --no-build-isolation --use-pep517 -r requirements.lock
 	@$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@
