@@ -97,10 +97,12 @@ def update(tree: exp.Update, translator: Translator) -> Change:
         _assign_projection(projection, column, translator)
     target = duckdb_text(engine_table(table))
     sets = [f"{quoted(name)} = s.v{index}" for index, (name, _) in enumerate(assignments)]
+    if tree.args.get("from_") is not None:  # a join may name a row twice; it changes once
+        rewritten.set("distinct", exp.Distinct(on=exp.Tuple(expressions=[exp.column("r")])))
     rows = duckdb_text(rewritten)
-    if table.row_version is not None:  # a join may name a row twice; it takes one number
+    if table.row_version is not None:
         sets.append(f"{quoted(table.row_version.name)} = {_row_version('s.n')}")
-        rows = f"SELECT *, dense_rank() OVER (ORDER BY r) AS n FROM ({rows})"  # noqa: S608 - quoted
+        rows = f"SELECT *, row_number() OVER (ORDER BY r) AS n FROM ({rows})"  # noqa: S608 - quoted
     sql = (
         f"UPDATE {target} AS t SET {', '.join(sets)} FROM ({rows}) AS s "  # noqa: S608 - quoted
         f"WHERE t.rowid = s.r{returning}"

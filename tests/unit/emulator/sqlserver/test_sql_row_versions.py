@@ -68,6 +68,9 @@ def test_a_row_that_a_join_names_twice_takes_one_number(connect: Connect) -> Non
     rows(session, "UPDATE t SET a = 5 FROM v t JOIN v other ON other.a > 0")
     assert rows(session, "SELECT COUNT(DISTINCT rv) FROM v") == [(3,)]
     assert rows(session, WATERMARKS) == [(2006, 2007)]
+    returned = "UPDATE t SET a = 6 OUTPUT inserted.id FROM v t JOIN v other ON other.a > 0"
+    assert sorted(rows(session, returned)) == [(1,), (2,), (3,)]
+    assert rows(session, "SELECT @@ROWCOUNT") == [(3,)]
 
 
 @pytest.mark.parametrize(
