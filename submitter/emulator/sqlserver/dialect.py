@@ -17,6 +17,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from submitter.emulator.sqlserver import (
+    apply,
     functions,
     patterns,
     system_values,
@@ -243,6 +244,8 @@ class Translator:
             raise invalid_object(_written_name(node))
         if found is not None:
             named = engine_table(found)
+            if found.definition is None:
+                apply.mark_stored(named)
         else:
             registered = f"system {node.db}.{node.name} {len(self._views)}".lower()
             self._views[registered] = view
@@ -430,17 +433,10 @@ class Translator:
         return exp.Collate(this=node.this, expression=exp.Var(this="binary"))
 
     def _lateral(self, node: exp.Lateral) -> exp.Expression:
-        rows = node.this
-        if not isinstance(rows, exp.Subquery):
-            rows = exp.Subquery(this=table_functions.query(rows))
-        join = node.parent
-        if isinstance(join, exp.Join):  # APPLY has no condition, DuckDB's LATERAL needs one
-            join.set("on", exp.true())
-            join.set("side", None if node.args.get("cross_apply") else "LEFT")
-        return exp.Lateral(this=rows, alias=node.args.get("alias"))
+        return apply.lateral(node)
 
     def _select(self, node: exp.Select) -> exp.Expression:
-        return top.rewrite(node)
+        return apply.keep_order(top.rewrite(node))
 
     _RULES: ClassVar[dict[type[exp.Expression], Callable[..., exp.Expression]]] = {
         exp.Table: _table,

@@ -51,6 +51,40 @@ def rows(session: Interpreter, sql: str) -> list[tuple[Any, ...]]:
             [(1, "A"), (1, ""), (1, "")],
         ),
         (
+            "SELECT * FROM (SELECT name n FROM #e WHERE id=3) q CROSS APPLY STRING_SPLIT(n, 'x')",
+            [("Cy", "Cy")],
+        ),
+        (
+            "SELECT id, s.* FROM #e OUTER APPLY STRING_SPLIT(name, 'n') AS s WHERE id <> 2",
+            [(1, "A"), (1, ""), (1, ""), (3, "Cy"), (4, None)],
+        ),
+        (
+            (
+                "SELECT TOP 3 id, part FROM #e CROSS APPLY STRING_SPLIT('c,,b,a', ',') AS s(part)"
+                " WHERE part <> ''"
+            ),
+            [(1, "c"), (1, "b"), (1, "a")],
+        ),
+        (
+            (
+                "SELECT * FROM #e CROSS APPLY STRING_SPLIT(name, 'C')"
+                " CROSS APPLY GENERATE_SERIES(3, 1, -2) AS n WHERE id = 3"
+            ),
+            [(3, "b", "Cy", 20, None, part, n) for part in ("", "y") for n in (3, 1)],
+        ),
+        (
+            "SELECT COUNT(*), MAX(s.value) FROM #e CROSS APPLY STRING_SPLIT(name, 'n') AS s",
+            [(5, "Cy")],
+        ),
+        (
+            (
+                "SELECT value FROM #e CROSS APPLY STRING_SPLIT('b,a', ',') GROUP BY value"
+                " UNION ALL SELECT value FROM #e CROSS APPLY STRING_SPLIT('c', ',') WHERE id = 1"
+                " ORDER BY value DESC"
+            ),
+            [("c",), ("b",), ("a",)],
+        ),
+        (
             "SELECT id FROM #e WHERE name IN (SELECT value FROM STRING_SPLIT('ann,cy', ','))",
             [(1,), (3,)],
         ),
