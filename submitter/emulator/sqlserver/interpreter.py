@@ -207,6 +207,9 @@ class Interpreter:
         yield from self.transactions.roll_back()
         yield Completed()
 
+    def _save(self, _text: str, _variables: Variables) -> Iterator[Outcome]:
+        raise not_played("SAVE TRANSACTION; a savepoint needs a rollback to a part")
+
     def _use(self, text: str, _variables: Variables) -> Iterator[Outcome]:
         yield from self._change_database(statements.database_name(text))
         yield Completed()
@@ -285,6 +288,7 @@ class Interpreter:
         "begin": _begin,
         "commit": _commit,
         "rollback": _roll_back,
+        "save": _save,
         "use": _use,
         "set": _set,
         "declare": _declare,

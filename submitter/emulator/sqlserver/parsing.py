@@ -5,7 +5,8 @@ sqlglot turns T-SQL functions into general ones and loses on the way which they 
 `functions` says what each means.
 """
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, NoReturn
 
 import sqlglot
 from sqlglot import exp
@@ -16,6 +17,16 @@ from submitter.emulator.sqlserver.errors import SqlError, not_played, syntax_err
 _PARSER: Any = TSQL.parser_class
 _UNDERSTOOD = frozenset({"COUNT", "COUNT_BIG", "SUM", "AVG", "MIN", "MAX"})
 _SPECIAL_SYNTAX = frozenset({"CAST", "CONVERT", "TRY_CAST", "TRY_CONVERT", "STRING_AGG", "TRIM"})
+_WITH_SYNTAX_OF_THEIR_OWN = ("OPENJSON", "OPENROWSET", "OPENXML")
+
+
+def _refusal(function: str) -> Callable[[Any], NoReturn]:
+    """Return a parser of a function that is not played, whatever stands in its parentheses."""
+
+    def refuse(_parser: Any) -> NoReturn:
+        raise not_played(function)
+
+    return refuse
 
 
 class _Parser(_PARSER):  # type: ignore[misc]  # sqlglot is untyped here
@@ -24,7 +35,7 @@ class _Parser(_PARSER):  # type: ignore[misc]  # sqlglot is untyped here
     }
     FUNCTION_PARSERS = {  # noqa: RUF012 - as above
         name: parse for name, parse in _PARSER.FUNCTION_PARSERS.items() if name in _SPECIAL_SYNTAX
-    }
+    } | {name: _refusal(name) for name in _WITH_SYNTAX_OF_THEIR_OWN}
 
 
 class _Tokenizer(TSQL.tokenizer_class):  # type: ignore[misc]  # sqlglot is untyped here

@@ -48,6 +48,7 @@ _STARTERS = frozenset(
         "grant",
         "revoke",
         "deny",
+        "save",
     ]
 )
 _SET_OPERATORS = frozenset({"union", "all", "except", "intersect"})
