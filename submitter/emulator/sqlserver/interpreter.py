@@ -208,7 +208,7 @@ class Interpreter:
         yield Completed()
 
     def _save(self, _text: str, _variables: Variables) -> Iterator[Outcome]:
-        raise not_played("SAVE TRANSACTION; a savepoint needs a rollback to a part")
+        raise not_played("SAVE TRANSACTION (savepoints)")
 
     def _use(self, text: str, _variables: Variables) -> Iterator[Outcome]:
         yield from self._change_database(statements.database_name(text))

@@ -38,7 +38,7 @@ from submitter.emulator.sqlserver.wire import Message, PacketType, ProtocolError
 _LOG = logging.getLogger(__name__)
 
 Answer = Generator[bytes | Pause, None, None]
-_BEGIN, _COMMIT, _ROLLBACK = 5, 7, 8  # MS-TDS 2.2.6.9
+_BEGIN, _COMMIT, _ROLLBACK, _SAVE = 5, 7, 8, 9  # MS-TDS 2.2.6.9
 _DEADLOCK = 1205
 
 
@@ -130,12 +130,14 @@ class Session:
                 yield from self._call(call, more=bool(left or position < len(others)))
 
     def _transaction(self, payload: bytes) -> Answer:
-        request = struct.unpack_from("<H", _without_headers(payload))[0]
+        request, name_length = struct.unpack("<HB", _without_headers(payload)[:3].ljust(3, b"\0"))
         actions: dict[int, Callable[[], Iterator[TransactionBegan | TransactionEnded]]] = {
             _BEGIN: self.interpreter.transactions.begin,
             _COMMIT: self.interpreter.transactions.commit,
             _ROLLBACK: self.interpreter.transactions.roll_back,
         }
+        if request == _SAVE or (request == _ROLLBACK and name_length):
+            raise not_played("savepoints and named transactions")
         if request not in actions:
             raise not_played(f"the transaction manager's request {request}")
         for outcome in actions[request]():

@@ -107,3 +107,25 @@ def test_a_loop_lets_a_cancel_in_between_its_rounds(session: Interpreter) -> Non
             break
     outcomes.close()  # type: ignore[attr-defined]  # an Iterator to callers, a generator to us
     assert pauses == 3
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        "BEGIN TRAN SAVE TRAN half UPDATE missing SET a = 1",
+        "BEGIN TRAN BEGIN TRY IF @@TRANCOUNT > 0 SAVE TRANSACTION a END TRY BEGIN CATCH PRINT 1 END CATCH",
+    ],
+)
+def test_a_savepoint_is_refused_by_name(session: Interpreter, batch: str) -> None:
+    """A script learns that the emulator lacks savepoints, not that its syntax is wrong."""
+    with pytest.raises(SqlError, match="does not play SAVE TRANSACTION") as caught:
+        rows(session, batch)
+    assert caught.value.number == 40000
+    rows(session, "ROLLBACK")
+
+
+def test_save_is_a_name_where_it_is_quoted(session: Interpreter) -> None:
+    """SAVE is a reserved word only without brackets."""
+    assert rows(session, "SELECT 1 AS [save] SELECT q.[save] FROM (VALUES (2)) AS q([save])") == [
+        (1,), (2,),
+    ]  # fmt: skip

@@ -128,6 +128,9 @@ def test_a_query_has_sql_servers_rows(
     ("sql", "number"),
     [
         ("SELECT * FROM OPENJSON('[1]')", 40000),
+        ("SELECT * FROM OPENJSON('{}', '$.a') WITH (id int '$.id', t nvarchar(9) AS JSON)", 40000),
+        ("SELECT e.id FROM #e e CROSS APPLY OPENJSON(e.name) WITH (a int) j", 40000),
+        ("SELECT * FROM OPENROWSET(BULK 'a.csv', SINGLE_CLOB) AS r", 40000),
         ("SELECT value FROM STRING_SPLIT('x')", 174),
         ("SELECT TOP 1 WITH TIES id FROM #e", 1062),
         ("SELECT DISTINCT TOP 10 PERCENT dept FROM #e", 40000),

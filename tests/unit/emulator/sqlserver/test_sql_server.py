@@ -1,6 +1,7 @@
 """Starting and stopping the server, without a driver."""
 
 import socket
+import struct
 import threading
 import time
 
@@ -100,5 +101,22 @@ def test_a_failure_of_the_emulator_itself_is_answered(
     assert "a value".encode("utf-16-le") not in tokens
     assert [event.error for event in events if event.kind == "error"] == [40000]
     assert "Traceback" in caplog.text
+    session.close()
+    engine.close()
+
+
+@pytest.mark.parametrize("request_type", [8, 9])
+def test_a_transaction_managers_savepoint_is_refused(request_type: int) -> None:
+    """TM_SAVE_XACT and a TM_ROLLBACK_XACT that names one (MS-TDS 2.2.6.9)."""
+    engine, catalog, events = Engine(), Catalog(), EventLog()
+    for name in ("master", "tempdb"):
+        engine.create_database(name)
+        catalog.add_database(name)
+    interpreter = Interpreter(engine, catalog, database="master", login="reader")
+    session = Session(interpreter, SqlFaults(), events, {})
+    name = "half".encode("utf-16-le")
+    request = struct.pack("<IHB", 4, request_type, len(name)) + name + b"\0"
+    list(session.answer(Message(PacketType.TRANSACTION_MANAGER, 1, request)))
+    assert [event.error for event in events if event.kind == "error"] == [40000]
     session.close()
     engine.close()
