@@ -3,13 +3,14 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from submitter import guard
 from submitter.errors import EnvironmentFileError
 from submitter.marked_yaml import KeyPath, MarkedYaml, YamlError, load_file
 
@@ -41,6 +42,17 @@ class EnvironmentDefinition:
     def content_hash(self) -> str:
         """See `content_hash`."""
         return content_hash(self.dockerfile, self.image, self.conda, self.variables)
+
+
+def texts(definition: EnvironmentDefinition) -> Iterator[tuple[str, str]]:
+    """Yield everything that the workspace's readers will see of an environment, and where it is."""
+    yield f"the name of the environment {definition.name}", definition.name
+    yield f"the image of the environment {definition.name}", definition.image or ""
+    yield f"the Dockerfile of the environment {definition.name}", definition.dockerfile or ""
+    for keys, text in guard.texts_in(definition.conda):
+        yield f"{definition.conda_file} ({'.'.join(map(str, keys))})", text
+    for name, value in definition.variables.items():
+        yield f"the variable {name} of the environment {definition.name}", value
 
 
 def content_hash(
@@ -117,6 +129,8 @@ def definition(
 def _read_dockerfile(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise EnvironmentFileError(f"{path}:1: this Dockerfile is not UTF-8 text.") from None
     except OSError:
         raise EnvironmentFileError(
             f"There is no Dockerfile at {path}. "

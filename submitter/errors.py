@@ -39,7 +39,7 @@ class EnvironmentFileError(InputError):
 
 
 class SnapshotError(InputError):
-    """The files that would travel are missing, too many or too large."""
+    """The files that would travel are missing, unreadable or too large."""
 
 
 class SecretInViewError(InputError):

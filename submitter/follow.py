@@ -1,9 +1,9 @@
 """Follow a run: its status and its log, by byte offset."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from submitter.backends.base import RemoteRun, RunDetails
+from submitter.backends.base import LOG_PIECE, RemoteRun, RunDetails
 from submitter.errors import ServiceError
 
 # The main log by age of the service's runtime; a distributed run numbers its processes.
@@ -20,7 +20,7 @@ _PATIENCE = 10  # failed polls in a row before giving up
 def follow(
     run: RemoteRun,
     *,
-    write: Callable[[bytes], object],
+    write: Callable[[bytes], object] | None = None,
     on_status: Callable[[str], object] = lambda _: None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> RunDetails:
@@ -28,7 +28,8 @@ def follow(
 
     Args:
         run: The run.
-        write: Receives each new piece of the main log, every byte once and in order.
+        write: Receives each new piece of the main log, every byte once and in order; without it
+            only the status is watched.
         on_status: Receives each new status.
         sleep: Waits between two looks, in seconds.
 
@@ -38,19 +39,19 @@ def follow(
     Raises:
         ServiceError: The service did not answer for a while; the run itself goes on.
     """
-    status, offset, failures = "", 0, 0
+    status, failures = "", 0
+    read: dict[str, int] = {}  # log → bytes passed on
     while True:
         try:
             details = run.details()
             if details.status != status and not details.has_ended:
                 status = details.status
                 on_status(status)
-            address = main_log(details.logs)
-            if address:
-                piece = run.read_log(address, offset)
-                offset += len(piece)
-                if piece:
+            name = main_log(details.logs)
+            if write and name:
+                for piece in log_pieces(run, details.logs[name], read.get(name, 0)):
                     write(piece)
+                    read[name] = read.get(name, 0) + len(piece)
             failures = 0
         except ServiceError:
             failures += 1
@@ -65,8 +66,14 @@ def follow(
 
 
 def main_log(logs: Mapping[str, str]) -> str | None:
-    """Return the address of the log that holds the command's output, if it is there yet."""
-    for name in _MAIN_LOGS:
-        if name in logs:
-            return logs[name]
-    return None
+    """Return the name of the log that holds the command's output, if it is there yet."""
+    return next((name for name in _MAIN_LOGS if name in logs), None)
+
+
+def log_pieces(run: RemoteRun, address: str, offset: int = 0) -> Iterator[bytes]:
+    """Read a log from a byte offset to its present end, piece by piece."""
+    while piece := run.read_log(address, offset):
+        yield piece
+        offset += len(piece)
+        if len(piece) < LOG_PIECE:
+            return

@@ -1,14 +1,22 @@
 """No credential travels in plain view: whoever can read the workspace can read a run."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 from remote_entry.settings import CREDENTIAL_VARIABLES, FROM_WORKSPACE_SUFFIX
 from submitter.errors import SecretInViewError
+from submitter.marked_yaml import KeyPath
 
 _CREDENTIAL_NAME = re.compile(
-    r"(^|_)(SECRET|PASSWORD|PASSWD|PWD|PASSPHRASE|TOKEN|SAS|CREDENTIALS?|PRIVATE_?KEY|API_?KEY|"
-    r"ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING)(_|$)",
+    r"(PASSWORD|PASSWD|PASSPHRASE|SECRET)$|"
+    r"(^|_)(SECRET|PASSWORD|PASSWD|PWD|PASSPHRASE|TOKEN|SAS|CREDENTIALS?|CONNECTION_?STRING|"
+    r"(PRIVATE|API|ACCESS|ACCOUNT|STORAGE|SHARED|MASTER|SIGNING|ENCRYPTION)_?KEY)(_|$)",
+    re.IGNORECASE,
+)
+# A user's password in a URL, or in a connection string of ODBC, ADO.NET or Azure Storage.
+_CREDENTIAL_VALUE = re.compile(
+    r"://[^/\s:@]*:[^/\s@]+@|\b(pwd|password|accountkey|sharedaccesskey)\s*=\s*[^\s;]",
     re.IGNORECASE,
 )
 # AZURE_SECRET_<LABEL> and AZURE_SECRET_<LABEL>_VERSION name a secret; they do not hold one.
@@ -25,9 +33,26 @@ def looks_like_credential(name: str) -> bool:
     return not _REFERENCE_NAME.fullmatch(name) and bool(_CREDENTIAL_NAME.search(name))
 
 
+def holds_credential(name: str, value: str) -> bool:
+    """Tell whether a text of this name holds a credential, by its name or by what it is."""
+    return bool(value) and (looks_like_credential(name) or bool(_CREDENTIAL_VALUE.search(value)))
+
+
 def shown(name: str, value: str) -> str:
-    """Return a variable's value as it may be shown: masked if it looks like a credential."""
-    return _MASK if value and looks_like_credential(name) else value
+    """Return a text as it may be shown: masked if it holds a credential."""
+    return _MASK if holds_credential(name, value) else value
+
+
+def texts_in(data: Any, keys: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Yield every text of nested mappings and lists, with the keys that lead to it."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from texts_in(value, (*keys, key))
+    elif isinstance(data, list | tuple):
+        for index, value in enumerate(data):
+            yield from texts_in(value, (*keys, index))
+    elif data is not None:
+        yield keys, str(data)
 
 
 def refuse_plain_text(
@@ -46,7 +71,7 @@ def refuse_plain_text(
     found = [
         name
         for name, value in variables.items()
-        if value and looks_like_credential(name) and name not in allowed
+        if holds_credential(name, value) and name not in allowed
     ]
     if found:
         names = ", ".join(found)

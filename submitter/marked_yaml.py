@@ -54,12 +54,17 @@ def load(text: str, file: str) -> MarkedYaml:
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
+        _refuse_aliases(node, file)
         data = loader.construct_document(node) if node is not None else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it holds characters that YAML does not allow"
         line = mark.line + 1 if mark else 1
         raise YamlError(f"{file}:{line}: this is not YAML: {problem}.") from None
+    except YamlError:
+        raise
+    except (ValueError, RecursionError) as error:  # such as 2024-02-30, which is no date
+        raise YamlError(f"{file}: a value cannot be read ({error}). Put it in quotes.") from None
     lines: dict[KeyPath, int] = {(): 1}
     for keys, line in _key_lines(node, ()) if node is not None else ():
         if keys in lines:
@@ -87,6 +92,24 @@ def load_file(path: Path) -> MarkedYaml:
     except (OSError, UnicodeDecodeError) as error:
         raise YamlError(f"{path} cannot be read: {error}.") from None
     return load(text, str(path))
+
+
+def _refuse_aliases(node: yaml.Node | None, file: str) -> None:
+    """Refuse a node that stands in two places: such text may unfold without end."""
+    seen: set[int] = set()
+    waiting = [node] if node is not None else []
+    while waiting:
+        current = waiting.pop()
+        if id(current) in seen:
+            raise YamlError(
+                f"{file}:{current.start_mark.line + 1}: YAML anchors and aliases (&x, *x) are not "
+                "supported here. Write the value out."
+            )
+        seen.add(id(current))
+        if isinstance(current, yaml.MappingNode):
+            waiting += [value for _, value in current.value]
+        elif isinstance(current, yaml.SequenceNode):
+            waiting += current.value
 
 
 def _key_lines(node: yaml.Node, above: KeyPath) -> Iterator[tuple[KeyPath, int]]:

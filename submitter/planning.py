@@ -62,23 +62,61 @@ def plan(
     Raises:
         InputError: The job, its environment or its snapshot cannot be submitted as written.
     """
-    warnings: list[str] = []
     chosen = _environment(job)
-    _check_variables(job, chosen, warnings)
-    guard.refuse_plain_text(
-        job.environment_variables, job.where("environment_variables"), allow_plaintext
-    )
+    for section in ("environment_variables", "tags", "properties", "inputs"):
+        values = {name: str(value) for name, value in getattr(job, section).items()}
+        guard.refuse_plain_text(values, job.where(section), allow_plaintext)
+    warnings = _unused_inputs(job)
+    if isinstance(chosen, EnvironmentDefinition):
+        # A registered environment may bring more variables; the backend checks with them.
+        warnings += check_variables(job)
+    files = snapshot.collect(_code_folder(job))
+    if len(files) > snapshot.FILE_LIMIT:
+        warnings.append(
+            f"{job.where('code')}: {len(files)} files; Azure ML takes at most "
+            f"{snapshot.FILE_LIMIT} new or changed ones a snapshot."
+        )
     made = Plan(
         job=job,
         command=_wrapped(job.rendered_command()),
         environment=chosen,
         variables=dict(job.environment_variables),
-        files=snapshot.collect(_code_folder(job)),
+        files=files,
         warnings=tuple(warnings),
     )
     unlisted = {name: value for name, value in environ.items() if name not in allow_plaintext}
     guard.refuse_known_values(_texts(made), unlisted)
     return made
+
+
+def check_variables(job: Job, more: Mapping[str, str] | None = None) -> list[str]:
+    """Read a job's variables as the run will.
+
+    Args:
+        job: The job.
+        more: Variables that the registered environment brings; the job's own win.
+
+    Returns:
+        Warnings: what was understood but should be corrected.
+
+    Raises:
+        JobError: A variable is missing, malformed or contradicts another.
+    """
+    where = job.where("environment_variables")
+    try:
+        settings = Settings.from_environ({**(more or {}), **job.environment_variables})
+    except SettingsError as error:
+        raise JobError(f"{where}: {error.message}") from None
+    return [f"{where}: {warning}" for warning in settings.warnings]
+
+
+def _unused_inputs(job: Job) -> list[str]:
+    """Say which inputs nobody would ever see: v1 keeps none with the run."""
+    return [
+        f"{job.where('inputs', name)}: the input '{name}' is not used by the command."
+        for name in job.inputs
+        if f"inputs.{name}" not in job.command
+    ]
 
 
 def _wrapped(command: str) -> str:
@@ -108,21 +146,6 @@ def _environment(job: Job) -> EnvironmentReference | EnvironmentDefinition:
         raise EnvironmentFileError(f"{job.where('environment')}: {error}") from None
 
 
-def _check_variables(
-    job: Job, chosen: EnvironmentReference | EnvironmentDefinition, warnings: list[str]
-) -> None:
-    """Read the variables as the run will, unless a registered environment brings more of them."""
-    if isinstance(chosen, EnvironmentReference):
-        return
-    try:
-        settings = Settings.from_environ(job.environment_variables)
-    except SettingsError as error:
-        raise JobError(f"{job.where('environment_variables')}: {error.message}") from None
-    warnings.extend(
-        f"{job.where('environment_variables')}: {warning}" for warning in settings.warnings
-    )
-
-
 def _code_folder(job: Job) -> Path | None:
     if job.code is None:
         return None
@@ -137,10 +160,7 @@ def _texts(made: Plan) -> Iterator[tuple[str, str]]:
     """Yield every text of the plan that the workspace will show to its readers."""
     job = made.job
     yield job.where("command"), made.command
-    for key in ("name", "experiment_name", "display_name", "description"):
-        yield job.where(key), getattr(job, key) or ""
-    for section in ("tags", "properties", "environment_variables"):
-        for name, value in getattr(job, section).items():
-            yield job.where(section, name), f"{name} {value}"
+    for keys, text in guard.texts_in(job.model_dump(by_alias=True)):
+        yield job.where(*keys), f"{keys[-1]} {text}"
     if isinstance(made.environment, EnvironmentDefinition):
-        yield job.where("environment"), made.environment.dockerfile or ""
+        yield from environment.texts(made.environment)

@@ -68,6 +68,6 @@ def check_name(name: str) -> None:
     """
     if not name or len(name) > _LONGEST_NAME or not _LETTERS.issuperset(name):
         raise InputError(
-            f"'{name}' is no secret name: Key Vault takes 1 to {_LONGEST_NAME} letters, digits "
-            "and '-'."
+            # Not quoted: somebody may have put the value where the name belongs.
+            f"That is no secret name: Key Vault takes 1 to {_LONGEST_NAME} letters, digits and '-'."
         )

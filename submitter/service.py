@@ -27,6 +27,7 @@ _ENTRA_NEXT_STEP = {
 }
 _ENTRA_CODE = re.compile(r"AADSTS\d+")
 _STATUS = re.compile(r"(?:Response Code|Code|status code)\D{0,3}(\d{3})", re.IGNORECASE)
+_SIGNATURE = re.compile(r"([?&]sig=)[^&\s'\")]+")  # of a signed blob address: it opens the blob
 _MESSAGE = re.compile(r'"message": ?"([^"]+)"')
 # Searched in this order: a proxy's trouble also mentions the connection that it had it with.
 _NETWORK_CAUSES = (
@@ -154,4 +155,5 @@ def _gist(text: str) -> str:
 
 
 def _sentence(text: str) -> str:
+    text = _SIGNATURE.sub(r"\1***", text)
     return text if text.endswith((".", "!", "?")) else f"{text}."

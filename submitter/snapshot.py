@@ -1,17 +1,18 @@
 """Which files travel with a run, and the folder that is made of them."""
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 import pathspec
 
-import remote_entry
 from submitter.errors import SnapshotError
 
-# What Azure ML refuses: azureml-core's SNAPSHOT_MAX_SIZE_BYTES, and the number of new files.
+# What Azure ML refuses: azureml-core's SNAPSHOT_MAX_SIZE_BYTES, and SNAPSHOT_MAX_FILES new ones.
 SIZE_LIMIT = 300 * 1024 * 1024
 FILE_LIMIT = 2000
 
@@ -87,14 +88,11 @@ def _code_files(folder: Path) -> Iterator[SnapshotFile]:
             "'code' in the job file is relative to the job file."
         )
     ignored = _ignore_rules(folder)
-    seen: set[str] = set()
-    for current, subfolders, names in os.walk(folder, followlinks=True):
+    for current, subfolders, names in os.walk(folder, followlinks=True, onerror=_unreadable):
         here = PurePosixPath(Path(current).relative_to(folder).as_posix())
-        real = os.path.realpath(current)
-        if real in seen:  # a link to a folder above itself
+        if _leads_back(Path(current)):
             subfolders.clear()
             continue
-        seen.add(real)
         subfolders[:] = sorted(
             name
             for name in subfolders
@@ -107,10 +105,27 @@ def _code_files(folder: Path) -> Iterator[SnapshotFile]:
                 yield SnapshotFile(source, here / name, source.stat().st_size)
 
 
+def _unreadable(error: OSError) -> NoReturn:
+    raise SnapshotError(
+        f"{error.filename} cannot be read: {error.strerror}. Leave it out with .amlignore, or "
+        "mend its permissions."
+    )
+
+
+def _leads_back(folder: Path) -> bool:
+    """Tell whether a folder is a link to one that it stands in."""
+    return folder.is_symlink() and folder.resolve() in [
+        parent.resolve() for parent in folder.absolute().parents
+    ]
+
+
 def _ignore_rules(folder: Path) -> pathspec.GitIgnoreSpec:
     for name in _IGNORE_FILES:
         if (folder / name).is_file():
-            lines = (folder / name).read_text(encoding="utf-8").splitlines()
+            try:
+                lines = (folder / name).read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise SnapshotError(f"{folder / name} cannot be read: {error}.") from None
             return pathspec.GitIgnoreSpec.from_lines(lines)
     return pathspec.GitIgnoreSpec([])
 
@@ -121,7 +136,9 @@ def _is_ignored(rules: pathspec.GitIgnoreSpec, path: str) -> bool:
 
 def _package_files() -> Iterator[SnapshotFile]:
     """List remote_entry itself: it travels with the code, so that both sides agree."""
-    package = Path(remote_entry.__file__).parent
+    found = importlib.util.find_spec("remote_entry")
+    assert found is not None  # noqa: S101 - one distribution brings both packages
+    package = Path(str(found.origin)).parent
     for source in package.rglob("*.py"):
         path = PurePosixPath("remote_entry") / source.relative_to(package).as_posix()
         yield SnapshotFile(source, path, source.stat().st_size)

@@ -7,7 +7,7 @@ from typing import Any
 from submitter.backends.azureml_core import AzureMLCore, refuse_what_v1_cannot_carry
 from submitter.backends.base import CANCELED, FAILED, RemoteRun, RunDetails
 from submitter.errors import RunCanceledError, RunFailedError
-from submitter.follow import follow, main_log
+from submitter.follow import follow, log_pieces, main_log
 from submitter.job import Job
 from submitter.planning import Plan, plan
 from submitter.workspace import open_workspace
@@ -58,7 +58,7 @@ class RunHandle:
 
     def wait(self) -> RunDetails:
         """Wait until the run has ended; see `result` for an exception if it failed."""
-        return self.follow(lambda _: None)
+        return follow(self._run)
 
     def result(self) -> RunDetails:
         """Wait until the run has ended.
@@ -73,8 +73,10 @@ class RunHandle:
 
     def logs(self) -> str:
         """Return the main log as far as it is written."""
-        address = main_log(self._run.details().logs)
-        return self._run.read_log(address, 0).decode(errors="replace") if address else ""
+        logs = self._run.details().logs
+        name = main_log(logs)
+        pieces = log_pieces(self._run, logs[name]) if name else ()
+        return b"".join(pieces).decode(errors="replace")
 
     def metrics(self) -> Mapping[str, Any]:
         """Return the metrics that the run logged: name → value, or list of values."""

@@ -1,6 +1,10 @@
 """Azure Machine Learning through azureml-core (SDK v1)."""
 
+import logging
+import shlex
 import tempfile
+import time
+import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,18 +14,27 @@ import requests
 import yaml
 
 from submitter import snapshot
-from submitter.backends.base import RegisteredEnvironment, RunDetails
+from submitter.backends.base import LOG_PIECE, RegisteredEnvironment, RunDetails
 from submitter.environment import EnvironmentDefinition
-from submitter.errors import NotFoundError
-from submitter.job import DataInput, EnvironmentReference, Job, TensorFlowDistribution
+from submitter.errors import NotFoundError, ServiceError, SubmitterError
+from submitter.job import (
+    DataInput,
+    EnvironmentReference,
+    InlineEnvironment,
+    Job,
+    TensorFlowDistribution,
+)
 from submitter.marked_yaml import KeyPath, nearest
-from submitter.planning import Plan
+from submitter.planning import Plan, check_variables
 from submitter.service import ask, patience
 
 _HTTP_TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
 _SLOWEST_UPLOAD = 100_000  # bytes a second: a snapshot gets the time that it would need
 _LONGEST_DOWNLOAD = 3600.0  # seconds for one file
-_NOTHING_NEW = 416  # Range Not Satisfiable: the log ends before the offset
+_WHOLE = 200  # OK, where 206 Partial Content was expected
+_NOTHING_NEW = (404, 416)  # not written yet; Range Not Satisfiable: it ends before the offset
+
+_log = logging.getLogger("submitter")
 
 
 class AzureMLCore:
@@ -51,34 +64,37 @@ class AzureMLCore:
         job = plan.job
         refuse_what_v1_cannot_carry(job)
         registered = self._registered(plan)
+        check_variables(job, registered.definition.variables)
         self._require_compute(job)
-        with tempfile.TemporaryDirectory(prefix="submitter-snapshot-") as folder:
-            snapshot.stage(plan.files, Path(folder))
-            run = ask(
-                f"submit to the experiment {job.experiment} of {self._workspace.name}",
-                lambda: self._start(plan, registered, folder),
-                seconds=patience() + plan.snapshot_size / _SLOWEST_UPLOAD,
-            )
-        return AzureMLCoreRun(run)
+        # Chosen here, so that a run is known by name even if the answer to its start is lost.
+        run_id = job.name or f"{job.experiment}_{int(time.time())}_{uuid.uuid4().hex[:8]}"
+        try:
+            with tempfile.TemporaryDirectory(prefix="submitter-snapshot-") as folder:
+                snapshot.stage(plan.files, Path(folder))
+                config = _script_run_config(plan, registered, folder)
+                run = ask(
+                    f"submit to the experiment {job.experiment} of {self._workspace.name}",
+                    lambda: self._start(job, config, run_id),
+                    seconds=patience() + plan.snapshot_size / _SLOWEST_UPLOAD,
+                )
+        except ServiceError as error:
+            raise ServiceError(
+                f"{error} Should it have started all the same, it is: submitter runs show {run_id}"
+            ) from error
+        submitted = AzureMLCoreRun(run)
+        submitted.describe(job)
+        return submitted
 
-    def _start(self, plan: Plan, registered: RegisteredEnvironment, folder: str) -> Any:
+    def _start(self, job: Job, config: Any, run_id: str) -> Any:
         from azureml.core import Experiment
 
-        job = plan.job
-        run = Experiment(self._workspace, job.experiment).submit(
-            _script_run_config(plan, registered, folder),
+        return Experiment(self._workspace, job.experiment).submit(
+            config,
             tags=dict(job.tags) or None,
-            run_id=job.name,
+            run_id=run_id,
             credential_passthrough=job.identity is not None
             and job.identity.type == "user_identity",
         )
-        if job.display_name:
-            run.display_name = job.display_name
-        if job.description:
-            run.description = job.description
-        if job.properties:
-            run.add_properties(dict(job.properties))
-        return run
 
     def run(self, run_id: str) -> "AzureMLCoreRun":
         """Find a run of the workspace by its id.
@@ -188,6 +204,21 @@ class AzureMLCoreRun:
         """The run's id."""
         return str(self._run.id)
 
+    def describe(self, job: Job) -> None:
+        """Give the run the job's names and properties; failing that is no reason to lose it."""
+        try:
+            ask(f"describe the run {self.id}", lambda: self._describe(job))
+        except SubmitterError as error:
+            _log.warning("The run %s has started, but: %s", self.id, error)
+
+    def _describe(self, job: Job) -> None:
+        if job.display_name:
+            self._run.display_name = job.display_name
+        if job.description:
+            self._run.description = job.description
+        if job.properties:
+            self._run.add_properties(dict(job.properties))
+
     def details(self) -> RunDetails:
         """Ask the service how the run stands."""
         details = ask(f"get the status of {self.id}", self._run.get_details)
@@ -204,7 +235,7 @@ class AzureMLCoreRun:
         )
 
     def read_log(self, address: str, offset: int) -> bytes:
-        """Return what a log has from a byte offset on; empty if nothing is new."""
+        """Return what a log has from a byte offset on: at most LOG_PIECE, empty if nothing."""
         return ask(f"read the log of {self.id}", lambda: _read_from(address, offset))
 
     def metrics(self) -> Mapping[str, Any]:
@@ -248,10 +279,18 @@ class AzureMLCoreRun:
 
 
 def _read_from(address: str, offset: int) -> bytes:
-    response = requests.get(address, headers={"Range": f"bytes={offset}-"}, timeout=_HTTP_TIMEOUT)
-    if response.status_code == _NOTHING_NEW:
+    """Read a piece of a blob; its address carries a signature, which no error may quote."""
+    wanted = {"Range": f"bytes={offset}-{offset + LOG_PIECE - 1}"}
+    try:
+        response = requests.get(address, headers=wanted, timeout=_HTTP_TIMEOUT)
+    except requests.RequestException as error:
+        raise ServiceError(f"Could not read the log: {type(error).__name__}.") from None
+    if response.status_code in _NOTHING_NEW:
         return b""
-    response.raise_for_status()
+    if not response.ok:
+        raise ServiceError(f"Could not read the log: the storage answered {response.status_code}.")
+    if response.status_code == _WHOLE:  # a proxy on the way ignored the range
+        return response.content[offset : offset + LOG_PIECE]
     return response.content
 
 
@@ -277,6 +316,8 @@ def _beyond_v1(job: Job) -> list[tuple[KeyPath, object, str]]:
     read_yourself = "read the data in the script, or mount it with an SDK v2 backend."
     one_cluster = "v1 takes the machine from the compute target; choose that instead."
     data = [name for name, value in job.inputs.items() if isinstance(value, DataInput)]
+    inline = job.environment if isinstance(job.environment, InlineEnvironment) else None
+    identity = job.identity
     return [
         *((("inputs", name), True, read_yourself) for name in data),
         (("outputs",), job.outputs, "write to ./outputs; it is kept with the run."),
@@ -292,9 +333,25 @@ def _beyond_v1(job: Job) -> list[tuple[KeyPath, object, str]]:
             "use type 'mpi' or 'pytorch'.",
         ),
         (
+            ("resources", "instance_count"),
+            resources.instance_count > 1 and job.distribution is None,
+            "say how the instances work together: distribution: {type: mpi} or {type: pytorch}.",
+        ),
+        (
             ("identity",),
-            job.identity and job.identity.type == "managed",
+            identity
+            and (
+                identity.type == "managed"
+                or identity.client_id
+                or identity.object_id
+                or identity.msi_resource_id
+            ),
             "v1 takes a managed identity from the compute target; assign it there.",
+        ),
+        (
+            ("environment", "description"),
+            inline and inline.description,
+            "remove the key; a registered environment of v1 has none.",
         ),
         (("compute",), job.compute == "local", "name a compute target, or use --emulator."),
     ]
@@ -309,11 +366,10 @@ def _script_run_config(plan: Plan, registered: RegisteredEnvironment, folder: st
     if job.limits.timeout:
         optional["max_run_duration_seconds"] = job.limits.timeout
     if resources.shm_size or resources.docker_args:
-        optional["docker_runtime_config"] = DockerConfiguration(
-            use_docker=True,
-            shm_size=resources.shm_size,
-            arguments=resources.docker_args.split() if resources.docker_args else None,
-        )
+        docker = DockerConfiguration(use_docker=True)
+        docker.shm_size = resources.shm_size or docker.shm_size
+        docker.arguments = shlex.split(resources.docker_args or "")
+        optional["docker_runtime_config"] = docker
     config = ScriptRunConfig(
         source_directory=folder,
         command=[plan.command],
@@ -323,7 +379,6 @@ def _script_run_config(plan: Plan, registered: RegisteredEnvironment, folder: st
         **optional,
     )
     config.run_config.environment_variables = dict(plan.variables)
-    config.run_config.node_count = resources.instance_count
     return config
 
 

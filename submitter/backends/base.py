@@ -11,6 +11,7 @@ from submitter.planning import Plan
 
 COMPLETED, FAILED, CANCELED = "Completed", "Failed", "Canceled"
 ENDED = frozenset({COMPLETED, FAILED, CANCELED})
+LOG_PIECE = 4 * 1024 * 1024  # bytes of a log that are asked for at once
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class RemoteRun(Protocol):
         """Ask the service how the run stands."""
 
     def read_log(self, address: str, offset: int) -> bytes:
-        """Return what a log has from a byte offset on; empty if nothing is new."""
+        """Return what a log has from a byte offset on: at most LOG_PIECE, empty if nothing."""
 
     def metrics(self) -> Mapping[str, Any]:
         """Return the metrics that the run logged."""

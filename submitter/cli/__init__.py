@@ -55,3 +55,10 @@ def main() -> None:
             raise
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("SUBMITTER_DEBUG"):
+            raise
+        # Its text may hold anything, so only its class is shown.
+        said = f"unexpected {type(error).__name__}. Run submitter --debug … for the traceback."
+        typer.secho(f"error: {said}", fg="red", err=True)
+        sys.exit(1)

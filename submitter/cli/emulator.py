@@ -53,6 +53,27 @@ def start(*, config: ConfigFile = None) -> None:
             say("ended")
 
 
+def submit_on_emulator(arguments: Sequence[str], config: Path | None) -> int:
+    """Run this command line with an emulator around it, and name its workspace with options.
+
+    Args:
+        arguments: What stands behind `submitter`.
+        config: An emulator.yml; `None` for the defaults.
+
+    Returns:
+        The command line's exit code.
+    """
+    with _emulator(config) as azure:
+        address = azure.workspace
+        options = {
+            "--subscription": address["subscription_id"],
+            "--resource-group": address["resource_group"],
+            "--workspace": address["workspace_name"],
+        }
+        given = [word for option in options.items() for word in option]
+        return _run([sys.executable, "-m", "submitter", *arguments, *given], azure)
+
+
 def run_on_emulator(command: Sequence[str], config: Path | None) -> int:
     """Run a program with an emulator around it.
 
@@ -63,21 +84,24 @@ def run_on_emulator(command: Sequence[str], config: Path | None) -> int:
     Returns:
         The program's exit code.
     """
+    with _emulator(config) as azure, _workspace_config(azure):
+        return _run(command, azure)
+
+
+def _run(command: Sequence[str], azure: "Emulator") -> int:
     from submitter.backends.base import ENDED
     from submitter.errors import InputError
 
-    with _emulator(config) as azure, _workspace_config(azure):
-        try:
-            process = subprocess.Popen(command, env={**os.environ, **azure.environ})
-        except OSError as error:
-            raise InputError(f"{command[0]} cannot be started: {error.strerror}.") from None
-        with _left_to(process):
-            code = process.wait()
-        code = code if code >= 0 else _SIGNALED - code
-        going = [run.run_id for run in azure.runs if run.status not in ENDED]
-        if going:
-            say(f"The emulator ends, and with it: {', '.join(going)}")
-        return code
+    try:
+        process = subprocess.Popen(command, env={**os.environ, **azure.environ})
+    except OSError as error:
+        raise InputError(f"{command[0]} cannot be started: {error.strerror}.") from None
+    with _left_to(process):
+        code = process.wait()
+    going = [run.run_id for run in azure.runs if run.status not in ENDED]
+    if going:
+        say(f"The emulator ends, and with it: {', '.join(going)}")
+    return code if code >= 0 else _SIGNALED - code
 
 
 @contextmanager
@@ -102,18 +126,25 @@ def _emulator(config: Path | None) -> Iterator["Emulator"]:
 
 def _in_the_projects_workspace(config: "Config") -> "Config":
     """Play the workspace that this folder's config.json names, if there is one."""
+    from submitter.errors import WorkspaceError
     from submitter.workspace import find_config
 
     path = find_config(Path.cwd())
     if path is None:
         return config
-    named = json.loads(path.read_text(encoding="utf-8"))
-    workspace = replace(
-        config.workspace,
-        subscription_id=named["subscription_id"],
-        resource_group=named["resource_group"],
-        name=named["workspace_name"],
-    )
+    try:
+        named = json.loads(path.read_text(encoding="utf-8"))
+        workspace = replace(
+            config.workspace,
+            subscription_id=named["subscription_id"],
+            resource_group=named["resource_group"],
+            name=named["workspace_name"],
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        raise WorkspaceError(
+            f"{path} is no workspace's config.json: it needs subscription_id, resource_group and "
+            "workspace_name. Download it anew from the workspace's page in Azure ML studio."
+        ) from None
     return replace(config, workspace=workspace)
 
 

@@ -34,12 +34,15 @@ def register(
 ) -> None:
     """Register docker/ as an environment; equal content keeps its version."""
     from submitter.backends.azureml_core import AzureMLCore
-    from submitter.environment import from_folder
-    from submitter.guard import refuse_plain_text
+    from submitter.environment import from_folder, texts
+    from submitter.guard import refuse_known_values, refuse_plain_text
 
     variables = _variables(variable or [], from_env or [])
-    refuse_plain_text(variables, f"the environment {name}", allow_plaintext or ())
+    allowed = allow_plaintext or []
+    refuse_plain_text(variables, f"the environment {name}", allowed)
     definition = from_folder(name, folder, variables)
+    unlisted = {key: value for key, value in os.environ.items() if key not in allowed}
+    refuse_known_values(texts(definition), unlisted)
     opened = open_workspace()
     registered = AzureMLCore(opened).register(definition)
     if as_json:

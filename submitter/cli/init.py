@@ -18,9 +18,12 @@ def init(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already and not empty; nothing was written.")
     template = Path(__file__).parent.parent / "templates" / "flights"
-    shutil.copytree(
-        template, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
-    )
+    try:
+        shutil.copytree(
+            template, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}.") from None
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             typer.echo(path)

@@ -43,8 +43,8 @@ def as_data(plan: "Plan") -> dict[str, Any]:
         "timeout_seconds": job.limits.timeout,
         "environment": _environment(chosen),
         "variables": {name: shown(name, value) for name, value in plan.variables.items()},
-        "tags": dict(job.tags),
-        "properties": dict(job.properties),
+        "tags": {name: shown(name, value) for name, value in job.tags.items()},
+        "properties": {name: shown(name, value) for name, value in job.properties.items()},
         "snapshot": {
             "files": [{"path": str(file.path), "bytes": file.size} for file in plan.files],
             "bytes": plan.snapshot_size,

@@ -18,6 +18,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits and '
 @in_workspace
 def set_(
     name: Name,
+    extra: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     *,
     open_workspace: OpenWorkspace,
     from_env: Annotated[
@@ -26,8 +27,14 @@ def set_(
     ] = None,
 ) -> None:
     """Set a secret: from a prompt without echo, a variable, or standard input."""
+    from submitter.errors import InputError
     from submitter.secrets import check_name, set_secrets
 
+    if extra:
+        raise InputError(
+            "The value does not go on the command line, where every user of this machine sees "
+            "it. Type it at the prompt, or use --from-env VARIABLE or standard input."
+        )
     check_name(name)
     value = _from_variable(from_env) if from_env else _read_value(name)
     opened = open_workspace()

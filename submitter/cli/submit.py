@@ -32,16 +32,11 @@ def submit(
 ) -> None:
     """Submit a job, follow its log, and end with 0 only if the run completed."""
     if on_emulator:
-        from submitter.cli.emulator import run_on_emulator
+        from submitter.cli.emulator import submit_on_emulator
 
         config = job_file.parent / "emulator.yml"
-        command = [argument for argument in sys.argv[1:] if argument != "--emulator"]
-        raise typer.Exit(
-            run_on_emulator(
-                [sys.executable, "-m", "submitter", *command],
-                config if config.exists() else None,
-            )
-        )
+        arguments = [argument for argument in sys.argv[1:] if argument != "--emulator"]
+        raise typer.Exit(submit_on_emulator(arguments, config if config.exists() else None))
     from submitter.job import Job
     from submitter.planning import plan
     from submitter.submission import submit

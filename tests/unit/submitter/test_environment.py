@@ -75,6 +75,20 @@ def test_nonsense_in_conda_yml_is_refused(folder: Path, conda: str, line: int) -
         environment.from_folder("a", folder)
 
 
+def test_a_dockerfile_that_is_no_text_is_refused(folder: Path) -> None:
+    """Not with a traceback."""
+    (folder / "Dockerfile").write_bytes(b"FROM \xff\n")
+    with pytest.raises(EnvironmentFileError, match="is not UTF-8"):
+        environment.from_folder("a", folder)
+
+
+def test_every_text_of_an_environment_can_be_searched(folder: Path) -> None:
+    """The guard sees what the workspace's readers will see."""
+    found = environment.from_folder("flights", folder, {"MODE": "fast"})
+    texts = [text for _, text in environment.texts(found)]
+    assert {"flights", "FROM base\nRUN true\n", "pyodbc==5.5.0", "fast"} <= set(texts)
+
+
 def test_a_missing_dockerfile_says_what_to_do(tmp_path: Path) -> None:
     """The message names the path."""
     with pytest.raises(EnvironmentFileError, match=r"no Dockerfile at .*submitter init DIR"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from submitter.backends.base import RunDetails
+from submitter.backends.base import LOG_PIECE, RunDetails
 from submitter.errors import ServiceError
 from submitter.follow import follow
 
@@ -32,7 +32,7 @@ class ScriptedRun:
         return RunDetails(id=self.id, experiment="e", status=step, logs=logs)
 
     def read_log(self, address: str, offset: int) -> bytes:
-        return self._log[offset:]
+        return self._log[offset : offset + LOG_PIECE]
 
     def metrics(self) -> dict[str, Any]:
         return {}
@@ -61,6 +61,20 @@ def test_the_log_arrives_whole_and_once() -> None:
     status, log, statuses, _ = followed(run)
     assert (status, log.decode()) == ("Completed", "café\nend\n")
     assert statuses == ["Queued", "Running", "Completed"]
+
+
+def test_a_large_log_arrives_in_pieces() -> None:
+    """Without a wait between them."""
+    log = b"x" * (2 * LOG_PIECE + 1)
+    status, seen, _, waits = followed(ScriptedRun("Running", "Completed", pieces=(log,)))
+    assert (status, len(seen), len(waits)) == ("Completed", len(log), 1)
+
+
+def test_a_status_can_be_watched_without_its_log() -> None:
+    """Nothing is downloaded to be thrown away."""
+    run = ScriptedRun("Running", "Completed", pieces=(b"a",))
+    run.read_log = None  # type: ignore[assignment,method-assign]
+    assert follow(run, sleep=lambda _: None).status == "Completed"
 
 
 def test_the_last_lines_of_a_failed_run_arrive() -> None:

@@ -11,6 +11,7 @@ from submitter.errors import SecretInViewError
     [
         *("AZURE_CLIENT_SECRET", "SQL_PASSWORD", "DB_PWD", "GITHUB_TOKEN", "MY_API_KEY"),
         *("STORAGE_ACCOUNT_KEY", "SQL_CONNECTION_STRING", "password", "AZURE_STORAGE_SAS_TOKEN"),
+        *("PGPASSWORD", "DbPassword", "AZURE_STORAGE_KEY"),
     ],
 )
 def test_names_of_credentials_are_known(name: str) -> None:
@@ -24,12 +25,33 @@ def test_names_of_credentials_are_known(name: str) -> None:
     [
         *("AZURE_SECRET_1", "AZURE_SECRET_2_VERSION", "AZURE_SECRET_SQL_PASSWORD"),
         *("AZURE_CLIENT_SECRET_FROM_WORKSPACE", "KEY_VAULT_URL", "AZURE_CLIENT_ID", "TOKENIZER"),
+        *("PRIMARY_KEY", "PARTITION_KEY", "KEYBOARD"),
     ],
 )
 def test_references_are_no_credentials(name: str) -> None:
     """A secret's name may be read by everybody."""
     assert not guard.looks_like_credential(name)
     assert guard.shown(name, "sql-password") == "sql-password"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("mssql://sa:hunter2@host/db", "Server=x;UID=sa;PWD=hunter2", "AccountKey=aGk=;"),
+        *("Data Source=x;Password = hunter2", "https://:hunter2@host/simple"),
+    ],
+)
+def test_a_credential_inside_a_value_is_known_under_any_name(value: str) -> None:
+    """A URL with a password, a connection string."""
+    assert guard.shown("HARMLESS", value) == "••••••"
+    with pytest.raises(SecretInViewError, match="^HARMLESS in job.yml"):
+        guard.refuse_plain_text({"HARMLESS": value}, "job.yml")
+
+
+@pytest.mark.parametrize("value", ["https://host:8080/a@b", "x=1;y=2", "tcp:host,1433", "a:b@c"])
+def test_addresses_without_a_password_pass(value: str) -> None:
+    """A port is no password."""
+    assert guard.shown("ADDRESS", value) == value
 
 
 def test_plain_text_is_refused_with_the_ways_around_it() -> None:

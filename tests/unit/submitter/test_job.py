@@ -173,6 +173,10 @@ def test_the_experiment_is_named_after_the_folder_if_nothing_else(tmp_path: Path
         ("", "a job file is a mapping"),
         ("- a\n", "a job file is a mapping"),
         ("command: \x00", "this is not YAML"),
+        ("command: 2024-02-30", "Put it in quotes"),
+        ("command: !!int abc", "Put it in quotes"),
+        ("inputs: &x {a: *x}", "anchors and aliases (&x, *x) are not supported"),
+        ("a: &x [1]\nb: [*x, *x]", "anchors and aliases"),
     ],
 )
 def test_a_file_that_is_no_job_is_refused(tmp_path: Path, text: str, said: str) -> None:

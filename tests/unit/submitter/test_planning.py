@@ -89,12 +89,41 @@ def test_a_credential_in_clear_is_refused(project: Path) -> None:
         "description: correct-horse\n",
         "environment_variables: {HARMLESS: correct-horse}\n",
         "properties: {x: correct-horse}\n",
+        "resources: {docker_args: -e X=correct-horse}\n",
+        "outputs: {m: {path: correct-horse}}\n",
     ],
 )
 def test_the_laptops_own_credential_travels_nowhere(project: Path, extra: str) -> None:
     """Whatever the text is called that would carry it."""
     with pytest.raises(SecretInViewError, match="contains the value of AZURE_CLIENT_SECRET"):
         planned(project, extra, {"AZURE_CLIENT_SECRET": "correct-horse"})
+
+
+def test_the_laptops_own_credential_does_not_travel_in_conda_yml(project: Path) -> None:
+    """Package sources like to carry one."""
+    (project / "Dockerfile").write_text("FROM base\n")
+    (project / "conda.yml").write_text(
+        "dependencies:\n  - pip:\n      - x @ https://u:correct-horse@host/x.whl\n"
+    )
+    inline = "{build: {path: .}, conda_file: conda.yml}"
+    (project / "job.yml").write_text(JOB.replace("azureml:flights@latest", inline))
+    with pytest.raises(SecretInViewError, match=r"conda\.yml .*contains the value of INDEX_PASS"):
+        plan(Job.from_file(project / "job.yml"), environ={"INDEX_PASSWORD": "correct-horse"})
+
+
+@pytest.mark.parametrize("section", ["tags", "properties"])
+def test_a_credential_does_not_travel_as_a_tag(project: Path, section: str) -> None:
+    """Whatever it is called."""
+    with pytest.raises(SecretInViewError, match="^password in "):
+        planned(project, f"{section}: {{password: hunter2}}\n")
+
+
+def test_an_input_that_nobody_reads_is_mentioned(project: Path) -> None:
+    """SDK v1 keeps no inputs with a run: it would be gone."""
+    (project / "job.yml").write_text(JOB.replace("{name: it's}", "{name: x, rate: 1}"))
+    made = plan(Job.from_file(project / "job.yml"), environ={})
+    assert len(made.warnings) == 1
+    assert "job.yml:2: the input 'rate' is not used" in made.warnings[0]
 
 
 @pytest.mark.parametrize("code", ["git+https://example.org/x", "azureml:code:1"])

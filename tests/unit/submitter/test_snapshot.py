@@ -69,6 +69,20 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     assert own_files(tmp_path / "code") == ["tools/tool.py", "train.py"]
 
 
+def test_a_link_to_a_neighbour_takes_nothing_away(tmp_path: Path) -> None:
+    """Both the folder and the link to it travel."""
+    write(tmp_path, "zzz/a.py")
+    (tmp_path / "aaa").symlink_to(tmp_path / "zzz")
+    assert own_files(tmp_path) == ["aaa/a.py", "zzz/a.py"]
+
+
+def test_an_ignore_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    """Not with a traceback."""
+    (tmp_path / ".amlignore").write_bytes(b"\xff\n")
+    with pytest.raises(SnapshotError, match=r"\.amlignore cannot be read"):
+        snapshot.collect(tmp_path)
+
+
 def test_too_large_a_snapshot_names_its_largest_files(tmp_path: Path) -> None:
     """Before a byte is uploaded."""
     write(tmp_path, "train.py")

@@ -1,0 +1,137 @@
+"""What a job file says, in the words of azureml-core."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from submitter import Job, JobError, ServiceError, plan
+from submitter.backends.azureml_core import (
+    _read_from,
+    _script_run_config,
+    _to_native,
+    refuse_what_v1_cannot_carry,
+)
+from submitter.backends.base import RegisteredEnvironment
+from submitter.environment import EnvironmentDefinition
+
+# azureml-core warns about its own innards.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning"
+)
+
+
+def run_config(**keys: Any) -> Any:
+    """Return the SDK's run configuration of a job."""
+    job = Job(command="ls", compute="cpu-cluster", environment="azureml:e:1", **keys)
+    refuse_what_v1_cannot_carry(job)
+    definition = EnvironmentDefinition("e", image="ubuntu")
+    registered = RegisteredEnvironment("e", "1", definition, _to_native(definition))
+    return _script_run_config(plan(job, environ={}), registered, ".").run_config
+
+
+def test_a_plain_job_has_one_node_and_its_variables() -> None:
+    """Its target, and no limit beyond the SDK's own."""
+    config = run_config(environment_variables={"MODE": "fast"})
+    assert (config.target, config.node_count) == ("cpu-cluster", 1)
+    assert config.environment_variables == {"MODE": "fast"}
+    assert config.communicator == "None"
+
+
+def test_mpi_is_carried() -> None:
+    """Nodes, and processes a node."""
+    config = run_config(
+        resources={"instance_count": 3},
+        distribution={"type": "mpi", "process_count_per_instance": 2},
+    )
+    assert (config.node_count, config.mpi.process_count_per_node) == (3, 2)
+    assert config.communicator == "IntelMpi"
+
+
+def test_pytorch_is_carried() -> None:
+    """SDK v1 counts the processes of all nodes."""
+    config = run_config(
+        resources={"instance_count": 3},
+        distribution={"type": "pytorch", "process_count_per_instance": 2},
+    )
+    assert (config.node_count, config.pytorch.process_count) == (3, 6)
+    assert config.framework == "PyTorch"
+
+
+def test_limits_and_containers_are_carried() -> None:
+    """Quoted arguments stay whole, and what was not said keeps the SDK's default."""
+    config = run_config(limits={"timeout": 90}, resources={"docker_args": "-e 'A=b c' --ipc=host"})
+    assert config.max_run_duration_seconds == 90
+    assert config.docker.arguments == ["-e", "A=b c", "--ipc=host"]
+    assert config.docker.shm_size == "2g"
+    assert run_config(resources={"shm_size": "8g"}).docker.shm_size == "8g"
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"inputs": {"data": {"type": "uri_folder", "path": "x"}}}, "inputs.data"),
+        ({"outputs": {"model": {"type": "uri_folder"}}}, "outputs"),
+        ({"services": {"ssh": {}}}, "services"),
+        ({"queue_settings": {"job_tier": "spot"}}, "queue_settings"),
+        ({"resources": {"instance_type": "x"}}, "resources.instance_type"),
+        ({"resources": {"locations": ["x"]}}, "resources.locations"),
+        ({"resources": {"properties": {"a": 1}}}, "resources.properties"),
+        ({"resources": {"max_instance_count": 2}}, "resources.max_instance_count"),
+        ({"resources": {"instance_count": 2}}, "resources.instance_count"),
+        ({"distribution": {"type": "tensorflow"}}, "distribution"),
+        ({"identity": {"type": "managed"}}, "identity"),
+        ({"identity": {"type": "user_identity", "client_id": "x"}}, "identity"),
+    ],
+)
+def test_what_v1_cannot_carry_is_refused_by_name(keys: dict[str, Any], named: str) -> None:
+    """Never dropped, and with what to do instead."""
+    with pytest.raises(JobError, match=f"cannot carry '{named}': "):
+        run_config(**keys)
+
+
+class Storage(http.server.BaseHTTPRequestHandler):
+    """A storage that answers as its path says."""
+
+    def do_GET(self) -> None:
+        status = int(self.path.split("?")[0].strip("/"))
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(b"0123456789")
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[str]:
+    """Serve the storage on loopback."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Storage)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_log_that_is_not_there_yet_is_empty(storage: str) -> None:
+    """404 before the first byte, 416 after the last."""
+    assert _read_from(f"{storage}/404?sig=s", 0) == b""
+    assert _read_from(f"{storage}/416?sig=s", 10) == b""
+
+
+def test_a_proxy_that_ignores_ranges_repeats_nothing(storage: str) -> None:
+    """It answers 200 with the whole; only the rest is new."""
+    assert _read_from(f"{storage}/200?sig=s", 4) == b"456789"
+    assert _read_from(f"{storage}/206?sig=s", 4) == b"0123456789"
+
+
+@pytest.mark.parametrize(
+    "address", ["{storage}/403?sig=opens-the-blob", "http://127.0.0.1:1/?sig=opens-the-blob"]
+)
+def test_no_error_quotes_the_signed_address(storage: str, address: str) -> None:
+    """Whoever has it can read the blob."""
+    with pytest.raises(ServiceError) as caught:
+        _read_from(address.format(storage=storage), 0)
+    assert "opens-the-blob" not in str(caught.value)
+    assert caught.value.__cause__ is None
