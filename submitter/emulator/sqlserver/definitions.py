@@ -81,7 +81,11 @@ def create_table(tree: exp.Create, translator: Translator) -> Definition:
     temporary = "TEMP " if table.is_temporary else ""
     name = duckdb_text(engine_table(table))
     body = ", ".join([*builder.column_texts, *builder.constraint_texts])
-    statement = translator.finish(f"CREATE {temporary}TABLE {name} ({body})")
+    sql = f"CREATE {temporary}TABLE {name} ({body})"
+    if table.foreign_keys:  # DuckDB before 2.0 looks for the other table in the current database
+        there = f"{quoted(table.database)}.{quoted(table.schema)}"
+        sql = f"USE {there}; {sql}; USE memory"
+    statement = translator.finish(sql)
     return Definition([statement], defines=[table])
 
 
