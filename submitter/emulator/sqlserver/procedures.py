@@ -18,6 +18,9 @@ from submitter.emulator.sqlserver.system_views import TYPE_IDS, byte_length, col
 from submitter.emulator.sqlserver.types import (
     BINARY,
     CHARACTER,
+    MAX,
+    MAX_LENGTH_ON_WIRE,
+    SqlType,
 )
 from submitter.emulator.sqlserver.undeclared import parameter_types
 
@@ -157,19 +160,43 @@ def _primary_keys(call: Call, interpreter: Interpreter) -> pa.Table:
     return _rows(fields, rows)
 
 
+_LONGEST_DECIMAL = 17  # bytes
+_UNDECLARED_FIELDS = (
+    ("parameter_ordinal", _INT), ("name", _TEXT), ("suggested_system_type_id", _INT),
+    ("suggested_system_type_name", _TEXT), ("suggested_max_length", _SMALL),
+    ("suggested_precision", pa.uint8()), ("suggested_scale", pa.uint8()),
+    ("suggested_user_type_id", _INT), ("suggested_user_type_database", _TEXT),
+    ("suggested_user_type_schema", _TEXT), ("suggested_user_type_name", _TEXT),
+    ("suggested_assembly_qualified_type_name", _TEXT), ("suggested_xml_collection_id", _INT),
+    ("suggested_xml_collection_database", _TEXT), ("suggested_xml_collection_schema", _TEXT),
+    ("suggested_xml_collection_name", _TEXT), ("suggested_is_xml_document", pa.bool_()),
+    ("suggested_is_case_sensitive", pa.bool_()),
+    ("suggested_is_fixed_length_clr_type", pa.bool_()), ("suggested_is_input", pa.bool_()),
+    ("suggested_is_output", pa.bool_()), ("formal_parameter_name", _TEXT),
+    ("suggested_tds_type_id", _INT), ("suggested_tds_length", _INT),
+)  # fmt: skip
+
+
 def _undeclared_parameters(call: Call, interpreter: Interpreter) -> pa.Table:
-    fields = (
-        ("parameter_ordinal", _INT), ("name", _TEXT), ("suggested_system_type_id", _INT),
-        ("suggested_system_type_name", _TEXT), ("suggested_max_length", _SMALL),
-        ("suggested_precision", pa.uint8()), ("suggested_scale", pa.uint8()),
-    )  # fmt: skip
+    """Describe parameters with all columns of the real procedure: drivers read by position."""
     types = parameter_types(call.value(0) or "", interpreter.namespace)
-    rows = [
-        (ordinal, name, TYPE_IDS[kind.name], kind.declaration, byte_length(kind), digits(kind),
-         kind.scale)
-        for ordinal, (name, kind) in enumerate(types.items(), start=1)
-    ]  # fmt: skip
-    return _rows(fields, rows)
+    rows = []
+    for ordinal, (name, kind) in enumerate(types.items(), start=1):
+        unused = [None] * 9  # about types of users, of the CLR and of XML
+        rows.append(
+            (ordinal, name, TYPE_IDS[kind.name], kind.declaration, byte_length(kind), digits(kind),
+             kind.scale, *unused, False, False, False, True, False, None, kind.type_info[0],
+             _tds_length(kind))
+        )  # fmt: skip
+    return _rows(_UNDECLARED_FIELDS, rows)
+
+
+def _tds_length(kind: SqlType) -> int:
+    """Return the length that TYPE_INFO has for a type (MS-TDS 2.2.5.5.1)."""
+    if kind.name in {"decimal", "numeric"}:
+        return _LONGEST_DECIMAL
+    length = byte_length(kind)
+    return MAX_LENGTH_ON_WIRE if length == MAX else length
 
 
 def _reset(_: Call, interpreter: Interpreter) -> None:
