@@ -256,7 +256,8 @@ class Executor:
 
     def _bindings(self, work: Translation, variables: Variables) -> dict[str, Any]:
         bindings = {name: variables[name].value for name in work.variables}
-        bindings.update({name: value.read(self._session) for name, value in work.system.items()})
+        for name, value in work.system.items():
+            bindings[name] = value.find(self._session, variables)
         return bindings
 
 

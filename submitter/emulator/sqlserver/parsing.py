@@ -33,7 +33,7 @@ class _Parser(_PARSER):  # type: ignore[misc]  # sqlglot is untyped here
     FUNCTIONS = {  # noqa: RUF012 - sqlglot's own way to make a dialect
         name: build for name, build in _PARSER.FUNCTIONS.items() if name in _UNDERSTOOD
     }
-    FUNCTION_PARSERS = {  # noqa: RUF012 - as above
+    FUNCTION_PARSERS = {
         name: parse for name, parse in _PARSER.FUNCTION_PARSERS.items() if name in _SPECIAL_SYNTAX
     } | {name: _refusal(name) for name in _WITH_SYNTAX_OF_THEIR_OWN}
 

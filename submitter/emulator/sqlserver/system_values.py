@@ -16,6 +16,7 @@ from submitter.emulator.sqlserver.errors import SqlError, not_played
 from submitter.emulator.sqlserver.row_versions import RowVersions
 from submitter.emulator.sqlserver.tokens import SERVER_NAME, VERSION
 from submitter.emulator.sqlserver.types import DATETIME, INT, SqlType, nvarchar
+from submitter.emulator.sqlserver.variables import Variables, find_variable
 
 _PRODUCT_VERSION = "{}.{}.{}.4".format(*VERSION)
 _SYSNAME = nvarchar(128)
@@ -59,10 +60,31 @@ class Session(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class SystemValue:
-    """A value's type and how it is found."""
+    """A value's type and how it is found.
+
+    Attributes:
+        type: The value's type.
+        read: Finds the value, from the session and the arguments as text.
+        arguments: The arguments: texts and variables.
+    """
 
     type: SqlType
-    read: Callable[[Session], Any]
+    read: Callable[..., Any]
+    arguments: Sequence[str | exp.Parameter] = ()
+
+    def find(self, session: Session, variables: Variables) -> Any:
+        """Return the value that holds now; NULL if an argument is.
+
+        Raises:
+            SqlError: 137 for an undeclared variable.
+        """
+        texts = [
+            find_variable(argument.name, variables).value
+            if isinstance(argument, exp.Parameter)
+            else argument
+            for argument in self.arguments
+        ]
+        return None if None in texts else self.read(session, *map(str, texts))
 
 
 def variable(name: str) -> SystemValue:
@@ -81,23 +103,25 @@ def function(name: str, arguments: Sequence[exp.Expression]) -> SystemValue | No
     """Return what a function of the session stands for; None if it is another function.
 
     Raises:
-        SqlError: 40000 where an argument is no literal.
+        SqlError: 40000 where an argument is neither a literal nor a variable.
     """
     found = _FUNCTIONS.get(name.lower())
     if found is None:
         return None
     sql_type, read = found
-    texts = [_literal(name, argument) for argument in arguments]
+    texts = [_argument(name, argument) for argument in arguments]
 
-    def bound(session: Session) -> Any:
+    def counted(session: Session, *values: str) -> Any:
         try:
-            return read(session, *texts)
+            return read(session, *values)
         except TypeError:
             raise SqlError(
-                174, f"The {name.lower()} function was given {len(texts)} argument(s).", severity=15
+                174,
+                f"The {name.lower()} function was given {len(values)} argument(s).",
+                severity=15,
             ) from None
 
-    return SystemValue(sql_type, bound)
+    return SystemValue(sql_type, counted, texts)
 
 
 def now() -> dt.datetime:
@@ -105,10 +129,12 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
 
 
-def _literal(name: str, argument: exp.Expression) -> str:
+def _argument(name: str, argument: exp.Expression) -> str | exp.Parameter:
     if isinstance(argument, exp.National | exp.Literal | exp.Column):
         return str(argument.name)
-    raise not_played(f"{name.upper()} of anything but a literal")
+    if isinstance(argument, exp.Parameter) and not isinstance(argument.this, exp.Parameter):
+        return argument
+    raise not_played(f"{name.upper()} of anything but a literal or a variable")
 
 
 def _object_id(session: Session, name: str, kind: str = "") -> int | None:

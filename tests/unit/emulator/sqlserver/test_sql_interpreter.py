@@ -339,3 +339,26 @@ def test_the_catalogue_views_tell_what_was_declared(session: Interpreter) -> Non
     assert rows(session, joined) == [("told", "nvarchar", 14)]
     rows(session, "ROLLBACK")
     assert rows(session, sql) == []
+
+
+def test_object_id_takes_a_variable(session: Interpreter) -> None:
+    """Reflection asks by a parameter; an unknown name and NULL have no id."""
+    rows(session, "CREATE TABLE found (id int)")
+    asked = "DECLARE @name nvarchar(60) = {} SELECT OBJECT_ID(@name), OBJECT_ID('found')"
+    ((identifier, expected),) = rows(session, asked.format("'[dbo].[found]'"))
+    assert identifier == expected
+    assert rows(session, asked.format("NULL")) == [(None, expected)]
+    assert rows(session, asked.format("'missing'")) == [(None, expected)]
+    assert number(session, "SELECT OBJECT_ID(@undeclared)") == 137
+    rows(session, "DROP TABLE found")
+
+
+def test_a_foreign_key_is_heeded(session: Interpreter) -> None:
+    """A row must refer to one that is there, and tables of one name stay apart afterwards."""
+    rows(session, "CREATE TABLE parent (id int PRIMARY KEY) INSERT INTO parent VALUES (1)")
+    rows(session, "CREATE TABLE child (parent int REFERENCES parent (id))")
+    rows(session, "CREATE TABLE #parent (id int) INSERT INTO #parent VALUES (7)")
+    rows(session, "INSERT INTO child VALUES (1)")
+    assert number(session, "INSERT INTO child VALUES (2)") == 547
+    assert rows(session, "SELECT id FROM #parent UNION ALL SELECT id FROM parent") == [(7,), (1,)]
+    rows(session, "DROP TABLE child DROP TABLE parent DROP TABLE #parent")
