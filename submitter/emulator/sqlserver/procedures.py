@@ -14,7 +14,8 @@ from submitter.emulator.sqlserver.catalog import Table
 from submitter.emulator.sqlserver.errors import not_played, unknown_procedure
 from submitter.emulator.sqlserver.interpreter import Interpreter
 from submitter.emulator.sqlserver.outcomes import Outcome, ResultSet
-from submitter.emulator.sqlserver.system_views import TYPE_IDS, byte_length, columns_of, digits
+from submitter.emulator.sqlserver.system_views import columns_of
+from submitter.emulator.sqlserver.type_catalog import TYPE_IDS, byte_length, digits
 from submitter.emulator.sqlserver.types import (
     BINARY,
     CHARACTER,
