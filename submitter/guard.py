@@ -83,20 +83,26 @@ def refuse_plain_text(
         )
 
 
-def refuse_known_values(texts: Iterable[tuple[str, str]], environ: Mapping[str, str]) -> None:
+def refuse_known_values(
+    texts: Iterable[tuple[str, str]], environ: Mapping[str, str], allowed: Collection[str] = ()
+) -> None:
     """Refuse texts that contain the value of one of this machine's own credential variables.
 
     Args:
         texts: Pairs of where a text stands and the text.
         environ: This machine's variables.
+        allowed: Names of variables whose value the user has knowingly allowed to travel.
 
     Raises:
         SecretInViewError: Naming the text's place and the variable, not the value.
     """
+    allowed_values = {environ.get(name) for name in allowed}  # which other names may hold too
     credentials = {
         name: value
         for name, value in environ.items()
-        if len(value) >= _SHORTEST_SEARCHED and looks_like_credential(name)
+        if len(value) >= _SHORTEST_SEARCHED
+        and looks_like_credential(name)
+        and value not in allowed_values
     }
     for where, text in texts:
         for name, value in credentials.items():

@@ -84,8 +84,7 @@ def plan(
         files=files,
         warnings=tuple(warnings),
     )
-    unlisted = {name: value for name, value in environ.items() if name not in allow_plaintext}
-    guard.refuse_known_values(_texts(made), unlisted)
+    guard.refuse_known_values(_texts(made), environ, allow_plaintext)
     return made
 
 

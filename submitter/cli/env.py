@@ -41,8 +41,7 @@ def register(
     allowed = allow_plaintext or []
     refuse_plain_text(variables, f"the environment {name}", allowed)
     definition = from_folder(name, folder, variables)
-    unlisted = {key: value for key, value in os.environ.items() if key not in allowed}
-    refuse_known_values(texts(definition), unlisted)
+    refuse_known_values(texts(definition), os.environ, allowed)
     opened = open_workspace()
     registered = AzureMLCore(opened).register(definition)
     if as_json:

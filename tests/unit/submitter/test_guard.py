@@ -82,3 +82,12 @@ def test_the_value_of_a_local_credential_is_found_anywhere() -> None:
     ) as caught:
         guard.refuse_known_values([("tags", "note: correct-horse!")], environ)
     assert "correct-horse" not in str(caught.value)
+
+
+def test_an_allowed_value_may_travel_under_any_name() -> None:
+    """The same secret often stands in two variables."""
+    environ = {"AZURE_CLIENT_SECRET": "correct-horse", "OTHER_PASSWORD": "correct-horse"}
+    texts = [("the environment", "correct-horse")]
+    guard.refuse_known_values(texts, environ, ["AZURE_CLIENT_SECRET"])
+    with pytest.raises(SecretInViewError):
+        guard.refuse_known_values(texts, environ)
