@@ -196,6 +196,39 @@ def test_a_failing_script_fails_the_command(shell: Shell) -> None:
     assert "Traceback" not in done.stderr.split("error: ")[0]
 
 
+def test_a_run_whose_start_was_not_answered_is_known_by_name(shell: Shell) -> None:
+    """The service has it, the answer is lost: the error says where to look."""
+    shell.azure.faults.add("azureml", "PATCH .*/runs/", status=400, times=None)
+    try:
+        done = shell("submit", "job.yml")
+    finally:
+        shell.azure.faults.clear()
+    assert done.returncode == 5
+    found = re.search(r"Should it have started all the same, it is: submitter (.*)", done.stderr)
+    assert found is not None
+    run_id = found[1].split()[-1]
+    assert shell.azure.wait_for_run(run_id).status == "Completed"
+    assert run_id in shell(*found[1].split()).stdout
+
+
+def test_a_log_that_cannot_be_read_for_a_while_loses_nothing(shell: Shell) -> None:
+    """And no error shows the signed address it is read from."""
+    shell.azure.faults.add("storage", "GET .*std_log", status=403, times=3)
+    shell.write("train.py", "import time\nfor i in range(5): print('line', i); time.sleep(0.5)\n")
+    done = shell("submit", "job.yml")
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^line (\d)", done.stdout, re.MULTILINE) == list("01234")
+    assert "sig=" not in done.stdout + done.stderr
+
+
+def test_a_value_on_the_command_line_is_refused_unseen(shell: Shell) -> None:
+    """Neither as a second argument nor in the place of the name is it shown again."""
+    for arguments in (["set", "x", "hunter2"], ["set", "hunter2!"], ["set-many", "x=hunter2"]):
+        done = shell("secret", *arguments)
+        assert done.returncode == 2
+        assert "hunter2" not in done.stdout + done.stderr
+
+
 def test_the_python_api_does_the_same(shell: Shell) -> None:
     """`from submitter import Job, submit`."""
     program = (
