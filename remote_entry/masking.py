@@ -42,7 +42,8 @@ def secret_forms(value: str) -> frozenset[Form]:
         value: The secret; each line of a multi-line secret counts as one too.
 
     Returns:
-        Plain, JSON-escaped, URL-quoted, HTML-escaped, brace-doubled (ODBC) and base64 forms.
+        Plain, JSON-escaped, URL-quoted, HTML-escaped, brace-doubled (ODBC) and base64 forms, and
+        what Python shows of the text and of its bytes.
     """
     parts = {value, value.strip(), *(line.strip() for line in value.splitlines())}
     forms: set[Form] = set()
@@ -58,7 +59,7 @@ def _escaped_forms(value: str) -> set[Form]:
         value,
         json.dumps(value)[1:-1],
         json.dumps(value, ensure_ascii=False)[1:-1],
-        repr(value)[1:-1],
+        *_shown_by_python(value),
         quote(value),
         quote(value, safe=""),
         quote_plus(value),
@@ -68,6 +69,17 @@ def _escaped_forms(value: str) -> set[Form]:
     }
     encoded = {text.encode("utf-8", "surrogateescape") for text in texts}
     return _with_shared_probe(encoded, _NEVER_ESCAPED.findall(value))
+
+
+def _shown_by_python(value: str) -> set[str]:
+    """Return the inside of ``repr`` of a text and of its bytes.
+
+    Python escapes a ``'`` only in a literal that also holds a ``"``, and what stands around a
+    secret takes part in that: both ways are returned.
+    """
+    content = value.encode("utf-8", "surrogateescape")
+    texts = {repr(f'"{value}')[2:-1], repr(b'"' + content)[3:-1]}
+    return texts | {text.replace("\\'", "'") for text in texts}
 
 
 def _base64_forms(value: str) -> set[Form]:

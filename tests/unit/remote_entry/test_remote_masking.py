@@ -27,6 +27,7 @@ def masked(content: bytes, *secrets: str) -> bytes:
         json.dumps(PASSWORD)[1:-1],
         json.dumps(PASSWORD, ensure_ascii=False)[1:-1],
         repr(PASSWORD)[1:-1],
+        repr(PASSWORD.encode())[2:-1],
         quote(PASSWORD),
         quote(PASSWORD, safe=""),
         quote_plus(PASSWORD),
@@ -40,6 +41,17 @@ def masked(content: bytes, *secrets: str) -> bytes:
 def test_every_form_is_masked_whole(form: str) -> None:
     """Nothing of the secret's form is left around the mask."""
     assert masked(f"<{form}>".encode(), PASSWORD) == b"<***>"
+
+
+@pytest.mark.parametrize("around", ["", "'", '"', "\"'"])
+@pytest.mark.parametrize(
+    "secret", ["p\u00e4'ss-one", 'p\u00e4"ss-two', "p\u00e4'\"ss\\'three", "plain-four"]
+)
+def test_what_python_shows_is_masked_in_both_quote_styles(secret: str, around: str) -> None:
+    """A text beside the secret decides whether Python escapes the quotes in it."""
+    text = f"{around}{secret}{around}"
+    for shown in (repr(text), repr(text.encode())):
+        assert masked(shown.encode(), secret).lstrip(b"b").strip(b"\\'\"") == MASK
 
 
 @pytest.mark.parametrize("before", ["", "u", "us", "user:"])
