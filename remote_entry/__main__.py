@@ -15,7 +15,7 @@ from remote_entry.errors import RemoteEntryError
 from remote_entry.handover import read_bundle
 from remote_entry.masking import Masker
 from remote_entry.resolve import Resolved, resolve
-from remote_entry.settings import CREDENTIAL_VARIABLES, Settings
+from remote_entry.settings import CREDENTIAL_VARIABLES
 
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130
@@ -68,11 +68,8 @@ def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
     if read_bundle(environ) is not None:
         become_command(command)
-    settings = Settings.from_environ(environ)
-    for warning in settings.warnings:
-        _say(f"warning: {warning}")
-    resolved = resolve(settings, environ)
-    for secret in resolved.bundle.secrets:
+    resolved = resolve(environ, warn=lambda warning: _say(f"warning: {warning}"))
+    for secret in (*resolved.bundle.secrets, *resolved.bundle.workspace):
         _say(secret.describe())
     return run_command(
         command,

@@ -10,13 +10,15 @@ import os
 import stat
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from remote_entry.credentials import looks_like_credential
 from remote_entry.errors import SettingsError
-from remote_entry.references import SecretReference
+from remote_entry.references import SecretReference, WorkspaceReference
 from remote_entry.secret import Secret
+from remote_entry.settings import SQL_LABELS
 
 DESCRIPTOR_VARIABLE = "REMOTE_ENTRY_SECRETS_FD"
 FORMAT = "remote_entry/1"
@@ -28,11 +30,24 @@ class Bundle:
 
     Attributes:
         secrets: The secrets from Key Vault.
-        variables: Values of variables that came from the workspace, without the credentials.
+        workspace: The variables whose values came from the workspace's own vault.
     """
 
     secrets: tuple[Secret, ...] = ()
-    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    workspace: tuple[Secret, ...] = ()
+
+    def by_label(self) -> dict[str, Secret]:
+        """Return every secret under its label; the workspace's wins over Key Vault's."""
+        return {secret.reference.label: secret for secret in (*self.secrets, *self.workspace)}
+
+    def variables(self) -> dict[str, str]:
+        """Return what the command's environment may hold: the workspace's, no credentials."""
+        return {
+            secret.reference.variable: secret.value
+            for secret in self.workspace
+            if secret.reference.variable not in SQL_LABELS
+            and not looks_like_credential(secret.reference.variable)
+        }
 
 
 def write_bundle(bundle: Bundle) -> int:
@@ -81,22 +96,24 @@ def _encode(bundle: Bundle) -> bytes:
         {
             "format": FORMAT,
             "secrets": [_encode_secret(secret) for secret in bundle.secrets],
-            "variables": dict(bundle.variables),
+            "workspace": [_encode_variable(secret) for secret in bundle.workspace],
         }
     ).encode()
 
 
 def _encode_secret(secret: Secret) -> dict[str, Any]:
-    """Return one secret as JSON's types."""
-    reference = secret.reference
+    """Return one secret of Key Vault as JSON's types."""
     return {
-        "label": reference.label,
-        "name": reference.name,
-        "pinned": reference.version,
+        "reference": asdict(secret.reference),
         "version": secret.version,
         "expires_on": secret.expires_on.isoformat() if secret.expires_on else None,
         "value": secret.value,
     }
+
+
+def _encode_variable(secret: Secret) -> dict[str, Any]:
+    """Return one variable from the workspace as JSON's types."""
+    return {"reference": asdict(secret.reference), "value": secret.value}
 
 
 def _decode(content: bytes) -> Bundle:
@@ -105,18 +122,24 @@ def _decode(content: bytes) -> Bundle:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError("not a bundle of secrets")
     secrets = tuple(_decode_secret(entry) for entry in document["secrets"])
-    return Bundle(secrets, document["variables"])
+    workspace = tuple(_decode_variable(entry) for entry in document["workspace"])
+    return Bundle(secrets, workspace)
 
 
 def _decode_secret(entry: Mapping[str, Any]) -> Secret:
-    """Return one secret."""
+    """Return one secret of Key Vault."""
     expires_on = entry["expires_on"]
     return Secret(
-        SecretReference(entry["label"], entry["name"], entry["pinned"]),
+        SecretReference(**entry["reference"]),
         entry["value"],
         version=entry["version"],
         expires_on=datetime.fromisoformat(expires_on) if expires_on else None,
     )
+
+
+def _decode_variable(entry: Mapping[str, Any]) -> Secret:
+    """Return one variable from the workspace."""
+    return Secret(WorkspaceReference(**entry["reference"]), entry["value"])
 
 
 def _write_memory_file(content: bytes) -> int:

@@ -13,7 +13,7 @@ from remote_entry.handover import Bundle, read_bundle
 from remote_entry.references import PREFIX
 from remote_entry.resolve import resolve
 from remote_entry.secret import Secret
-from remote_entry.settings import Settings, SqlSettings, with_workspace_values
+from remote_entry.settings import FROM_WORKSPACE_SUFFIX, SqlSettings
 from remote_entry.uncaught import report_uncaught_errors
 from remote_entry.version import __version__
 
@@ -30,7 +30,7 @@ def get_secret(label_or_name: str | int) -> Secret:
     Args:
         label_or_name: The label (``2``, ``"SQL_PASSWORD"``), the variable
             (``"AZURE_SECRET_2"``, ``"API_KEY"`` for ``API_KEY_FROM_WORKSPACE``) or the secret's
-            name in the vault.
+            name in its vault. A variable from the workspace goes before a label of the same name.
 
     Returns:
         The secret; ``.value`` is its text.
@@ -41,13 +41,12 @@ def get_secret(label_or_name: str | int) -> Secret:
     """
     wanted = str(label_or_name)
     bundle = _PROCESS.access().bundle
-    for secret in bundle.secrets:
+    known = (*bundle.workspace, *bundle.secrets)
+    for secret in known:
         if wanted in {secret.reference.label, secret.reference.variable}:
             return secret
-    if wanted in bundle.variables:
-        return Secret.from_workspace(wanted, bundle.variables[wanted])
-    named = [secret for secret in bundle.secrets if secret.reference.name == wanted]
-    if len({secret.version for secret in named}) == 1:
+    named = [secret for secret in known if secret.reference.name == wanted]
+    if len({(secret.value, secret.version) for secret in named}) == 1:
         return named[0]
     raise _no_such_secret(wanted, bundle, ambiguous=bool(named))
 
@@ -113,14 +112,9 @@ def find_access(environ: Mapping[str, str]) -> Access:
     """
     bundle = read_bundle(environ)
     if bundle is None:
-        settings = Settings.from_environ(environ)
-        for warning in settings.warnings:
-            _log.warning("%s", warning)
-        resolved = resolve(settings, environ)
+        resolved = resolve(environ, warn=_log.warning)
         return Access(resolved.bundle, resolved.settings.sql)
-    labels = {secret.reference.label for secret in bundle.secrets}
-    known = with_workspace_values(environ, bundle.variables)
-    return Access(bundle, SqlSettings.from_environ(known, labels))
+    return Access(bundle, SqlSettings.from_environ(environ, bundle.by_label()))
 
 
 class _Process:
@@ -166,7 +160,8 @@ def _open_engine(access: Access) -> "Engine":
 
     # What the server's administrators see as the program behind a session.
     name = f"remote_entry/{__version__} {os.environ.get('AZUREML_RUN_ID', '')}".strip()
-    return open_engine(access.sql, access.bundle.secrets, application_name=name)
+    values = {label: secret.value for label, secret in access.bundle.by_label().items()}
+    return open_engine(access.sql, values, application_name=name)
 
 
 _PROCESS = _Process()
@@ -176,14 +171,15 @@ def _no_such_secret(wanted: str, bundle: Bundle, *, ambiguous: bool) -> Settings
     """Return the error that lists what there is."""
     if ambiguous:
         return SettingsError(
-            f"Several versions of {wanted!r} are configured",
+            f"Several secrets or versions of the name {wanted!r} are configured",
             kind="settings.ambiguous-secret",
             hint="ask for one by its label",
         )
-    known = [str(secret.reference) for secret in bundle.secrets] + sorted(bundle.variables)
+    known = [str(secret.reference) for secret in (*bundle.secrets, *bundle.workspace)]
     return SettingsError(
         f"No secret {wanted!r}; looked among labels, variables and names of: "
         f"{'; '.join(known) or 'none'}",
         kind="settings.unknown-secret",
-        hint=f"set {PREFIX}<LABEL> to the secret's name in the job file",
+        hint=f"set {PREFIX}<LABEL>, or <VARIABLE>{FROM_WORKSPACE_SUFFIX} for a secret of the "
+        "workspace, to the secret's name in the job file",
     )

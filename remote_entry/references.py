@@ -1,8 +1,9 @@
-"""``AZURE_SECRET_*`` variables → references to secrets in Key Vault; no I/O.
+"""Variables → references to secrets, in Key Vault and in the workspace's own vault; no I/O.
 
 ``AZURE_SECRET_<LABEL>`` holds a secret's name, ``AZURE_SECRET_<LABEL>_VERSION`` its pinned version.
-The label is a number or a word. Problems never quote a value: whoever puts a password where its
-name belongs must not find it in a log.
+The label is a number or a word. ``<VARIABLE>_FROM_WORKSPACE`` holds the name of a workspace secret
+whose value takes the variable's place: for ``AZURE_SECRET_<LABEL>`` that is a name again. Problems
+never quote a value: whoever puts a password where its name belongs must not find it in a log.
 """
 
 import re
@@ -19,6 +20,9 @@ SECRET_VERSION = re.compile(r"[0-9A-Fa-f]{32}")
 
 SHOWN_VERSION_LENGTH = 8
 
+# Label or variable → value, None if the workspace holds it and it was not read yet.
+_Values = dict[str, str | None]
+
 
 @dataclass(frozen=True)
 class SecretReference:
@@ -28,11 +32,13 @@ class SecretReference:
         label: What follows ``AZURE_SECRET_`` in the variable's name.
         name: The secret's name in the vault.
         version: The pinned version (32 hexadecimal digits), or None for the latest one.
+        name_held_by: The workspace secret that the name was read from, None if it stands in clear.
     """
 
     label: str
     name: str
     version: str | None = None
+    name_held_by: str | None = None
 
     @property
     def variable(self) -> str:
@@ -40,7 +46,39 @@ class SecretReference:
         return f"{PREFIX}{self.label}"
 
     def __str__(self) -> str:
-        return f"{self.variable} → {self.name} ({describe_version(self.version)})"
+        return self.describe(describe_version(self.version))
+
+    def describe(self, details: str) -> str:
+        """Return one line for a log.
+
+        A name that the workspace's vault held is not shown: whoever keeps a password there and
+        takes it for the name must not find it in a log.
+        """
+        name = self.name
+        if self.name_held_by is not None:
+            name = f"the name in workspace secret {self.name_held_by}"
+        return f"{self.variable} → {name} ({details})"
+
+
+@dataclass(frozen=True)
+class WorkspaceReference:
+    """Which secret of the workspace's own vault a variable's value comes from.
+
+    Attributes:
+        variable: The variable, without ``_FROM_WORKSPACE``.
+        name: The secret's name in the workspace's vault.
+    """
+
+    variable: str
+    name: str
+
+    @property
+    def label(self) -> str:
+        """What a script asks for: ``SQL_PASSWORD`` is the same as the label of that name."""
+        return self.variable
+
+    def __str__(self) -> str:
+        return f"{self.variable} ← {self.name} (workspace)"
 
 
 def describe_version(version: str | None) -> str:
@@ -51,17 +89,19 @@ def describe_version(version: str | None) -> str:
 
 
 def read_references(
-    variables: Mapping[str, str], problems: list[str], warnings: list[str]
+    variables: Mapping[str, str | None], problems: list[str], warnings: list[str]
 ) -> tuple[SecretReference, ...]:
     """Pair names with versions.
 
     Args:
-        variables: The environment, white space already stripped.
+        variables: The environment, white space already stripped; None stands for a value that the
+            workspace holds and that was not read yet.
         problems: Receives one line for each thing that must be corrected.
         warnings: Receives one line for each thing that was understood but should be corrected.
 
     Returns:
         The references: numbered labels first, in numeric order, then words in alphabetic order.
+        One whose name or version was not read yet is left out.
     """
     names, versions, strays = _sort_out(variables)
     _adopt_stray_version(names, versions, strays, problems, warnings)
@@ -70,26 +110,27 @@ def read_references(
         name = names[label]
         version = versions.get(label)
         problems.extend(_problems_of(label, name, version))
-        references.append(SecretReference(label, name, version))
+        if name is not None and (version is not None or label not in versions):
+            references.append(SecretReference(label, name, version))
     return tuple(references)
 
 
 def _sort_out(
-    variables: Mapping[str, str],
-) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    variables: Mapping[str, str | None],
+) -> tuple[_Values, _Values, _Values]:
     """Return names by label, versions by label, and versions by variable that fit no label."""
-    names: dict[str, str] = {}
-    versions: dict[str, str] = {}
+    names: _Values = {}
+    versions: _Values = {}
     for variable, value in variables.items():
         label = variable.removeprefix(PREFIX)
         if label == variable or not label:
             continue
         if "VERSION" not in label.split("_"):
             names[label] = value
-        elif value:  # an empty version asks for the latest one
+        elif value != "":  # an empty version asks for the latest one
             versions[variable] = value
-    paired: dict[str, str] = {}
-    strays: dict[str, str] = {}
+    paired: _Values = {}
+    strays: _Values = {}
     for variable, version in versions.items():
         label = variable.removeprefix(PREFIX).removesuffix(VERSION_SUFFIX)
         if variable.endswith(VERSION_SUFFIX) and label in names:
@@ -100,9 +141,9 @@ def _sort_out(
 
 
 def _adopt_stray_version(
-    names: Mapping[str, str],
-    versions: dict[str, str],
-    strays: Mapping[str, str],
+    names: _Values,
+    versions: _Values,
+    strays: _Values,
     problems: list[str],
     warnings: list[str],
 ) -> None:
@@ -122,11 +163,11 @@ def _adopt_stray_version(
             problems.append(f"{variable} fits no secret, and none is without a version; remove it")
 
 
-def _problems_of(label: str, name: str, version: str | None) -> list[str]:
-    """Check one pair against Key Vault's syntax."""
+def _problems_of(label: str, name: str | None, version: str | None) -> list[str]:
+    """Check of one pair what was read already against Key Vault's syntax."""
     variable = f"{PREFIX}{label}"
     problems = []
-    if not SECRET_NAME.fullmatch(name):
+    if name is not None and not SECRET_NAME.fullmatch(name):
         problems.append(
             f"{variable} is not a secret's name: 1 to 127 letters, digits and '-' (no '_')"
         )

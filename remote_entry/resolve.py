@@ -1,12 +1,16 @@
-"""Settings → secrets: the one place that ties identity, workspace and vault together."""
+"""Variables → secrets: the one place that ties identity, workspace and vault together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from remote_entry.deadline import Deadline
 from remote_entry.errors import SettingsError
 from remote_entry.handover import Bundle
-from remote_entry.settings import CREDENTIAL_VARIABLES, Settings, with_workspace_values
+from remote_entry.references import PREFIX, WorkspaceReference
+from remote_entry.secret import Secret
+from remote_entry.settings import Settings
+
+KEY_TO_THE_VAULT = "AZURE_CLIENT_SECRET"
 
 
 @dataclass(frozen=True)
@@ -22,25 +26,28 @@ class Resolved:
     bundle: Bundle
 
     def sensitive_values(self) -> frozenset[str]:
-        """Return every value that must not appear in any output."""
-        values = {secret.value for secret in self.bundle.secrets}
-        values.update(self.bundle.variables.values())
+        """Return every value that came from a vault: none may appear in any output."""
+        values = {secret.value for secret in (*self.bundle.secrets, *self.bundle.workspace)}
+        values.update(item.name for item in self.settings.secrets if item.name_held_by)
         values.add(self.settings.client_secret)
         return frozenset(values)
 
 
-def resolve(settings: Settings, environ: Mapping[str, str]) -> Resolved:
-    """Read everything that the settings name, within their deadline.
+def resolve(environ: Mapping[str, str], *, warn: Callable[[str], object]) -> Resolved:
+    """Read everything that the variables name, within their deadline.
 
     Without secrets to read no SDK is imported and nobody is asked.
 
     Args:
-        settings: What the variables say.
-        environ: The variables themselves; values from the workspace are put among them.
+        environ: Variables as the run sees them, such as ``os.environ``.
+        warn: Receives each warning once, those about values from the workspace too.
 
     Raises:
         RemoteEntryError: A subclass says which step failed, where it looked and what to do.
     """
+    settings = Settings.from_environ(environ)
+    for warning in settings.warnings:
+        warn(warning)
     if not settings.secrets and not settings.from_workspace:
         return Resolved(settings, Bundle())
     try:
@@ -56,17 +63,40 @@ def resolve(settings: Settings, environ: Mapping[str, str]) -> Resolved:
     deadline = Deadline(settings.deadline)
     values = read_from_workspace(settings.from_workspace, deadline)
     if values:
-        settings = Settings.from_environ(with_workspace_values(environ, values))
-    handed_over = {
-        variable: value
-        for variable, value in values.items()
-        if variable not in CREDENTIAL_VARIABLES
-    }
+        settings = _complete(settings, environ, values, warn)
+    workspace = _handed_over(settings.from_workspace, values)
     if not settings.secrets:
-        return Resolved(settings, Bundle(variables=handed_over))
+        return Resolved(settings, Bundle(workspace=workspace))
     credential = open_credential(settings, deadline)
     client = open_vault(settings.vault_url, credential, deadline)
     secrets = read_secrets(
         settings.secrets, client, vault_url=settings.vault_url, deadline=deadline
     )
-    return Resolved(settings, Bundle(secrets, handed_over))
+    return Resolved(settings, Bundle(secrets, workspace))
+
+
+def _complete(
+    settings: Settings,
+    environ: Mapping[str, str],
+    values: Mapping[str, str],
+    warn: Callable[[str], object],
+) -> Settings:
+    """Return the settings with the workspace's values in them; warn of what they add."""
+    complete = Settings.from_environ(environ, values)
+    for warning in complete.warnings:
+        if warning not in settings.warnings:
+            warn(warning)
+    return complete
+
+
+def _handed_over(names: Mapping[str, str], values: Mapping[str, str]) -> tuple[Secret, ...]:
+    """Return the variables that are the command's own.
+
+    The key to Key Vault is not, nor is a name or a version of a secret in it: that secret is
+    handed over itself.
+    """
+    return tuple(
+        Secret(WorkspaceReference(variable, names[variable]), value)
+        for variable, value in values.items()
+        if variable != KEY_TO_THE_VAULT and not variable.startswith(PREFIX)
+    )

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import NoReturn
 
-from remote_entry.references import SecretReference, describe_version
+from remote_entry.references import SecretReference, WorkspaceReference, describe_version
 
 
 class Secret:
-    """What Key Vault holds for one reference.
+    """What Key Vault, or the workspace's own vault, holds for one reference.
 
     ``repr`` and ``str`` show the reference. A secret refuses to be pickled or copied into ``vars``,
     because both end in files and tracebacks.
@@ -23,7 +23,7 @@ class Secret:
 
     def __init__(
         self,
-        reference: SecretReference,
+        reference: SecretReference | WorkspaceReference,
         value: str,
         *,
         version: str | None = None,
@@ -33,11 +33,6 @@ class Secret:
         self.version = version
         self.expires_on = expires_on
         self._value = value
-
-    @classmethod
-    def from_workspace(cls, variable: str, value: str) -> "Secret":
-        """Return the value of a variable that the workspace's vault holds."""
-        return cls(SecretReference(variable, variable), value)
 
     @property
     def value(self) -> str:
@@ -58,7 +53,9 @@ class Secret:
 
     def describe(self) -> str:
         """Return one line for a log: variable, name, version, expiry; no value."""
+        if isinstance(self.reference, WorkspaceReference):
+            return str(self.reference)
         details = describe_version(self.version)
         if self.expires_on is not None:
             details += f", expires {self.expires_on:%Y-%m-%d}"
-        return f"{self.reference.variable} → {self.reference.name} ({details})"
+        return self.reference.describe(details)

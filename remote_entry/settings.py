@@ -7,15 +7,18 @@ belongs.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from remote_entry.credentials import CREDENTIAL_VARIABLES
 from remote_entry.errors import SettingsError
-from remote_entry.references import SecretReference, read_references
+from remote_entry.references import PREFIX, SecretReference, read_references
 
 __all__ = [
     "CREDENTIAL_VARIABLES",
     "FROM_WORKSPACE_SUFFIX",
+    "SQL_LABELS",
     "SecretReference",
     "Settings",
     "SqlSettings",
@@ -23,24 +26,16 @@ __all__ = [
 
 FROM_WORKSPACE_SUFFIX = "_FROM_WORKSPACE"
 
-CREDENTIAL_VARIABLES = frozenset(
-    {
-        "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-        "AZURE_CLIENT_SECRET",
-        "AZURE_PASSWORD",
-        "AZUREML_SERVICE_PRINCIPAL_PASSWORD",
-        "SQL_CONNECTION_STRING",
-        "SQL_PASSWORD",
-    }
-)
-"""Variables whose value is a credential: never in clear in a job, never passed to the command."""
-
 DEFAULT_DEADLINE = 60.0
 DEFAULT_GRACE = 30.0
 
 USER_NAME_LABEL = "SQL_USERNAME"
 PASSWORD_LABEL = "SQL_PASSWORD"  # noqa: S105 (a label, not a password)
 CONNECTION_STRING_LABEL = "SQL_CONNECTION_STRING"
+SQL_LABELS = frozenset({USER_NAME_LABEL, PASSWORD_LABEL, CONNECTION_STRING_LABEL})
+"""Secrets that open the SQL Server: labels in Key Vault, or variables from the workspace."""
+
+_NOTHING_READ: Mapping[str, str] = MappingProxyType({})
 
 _DIRECTORY_ID = re.compile(r"[0-9A-Za-z.-]+")
 _SQL_SERVER = re.compile(
@@ -58,7 +53,8 @@ class SqlSettings:
         server: Host name, or host\instance; empty if ``SQL_SERVER`` is not set.
         port: TCP port, or None for the driver's default.
         database: Database name; empty for the login's default.
-        user_name_label: Label of the secret with the login's name, None if there is none.
+        user_name_label: Label of the secret with the login's name, None if there is none; the
+            label of a secret from the workspace is its variable.
         password_label: Label of the secret with the login's password, None if there is none.
         connection_string_label: Label of a whole ODBC connection string; it wins over the rest.
     """
@@ -117,11 +113,14 @@ class Settings:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
+    def from_environ(
+        cls, environ: Mapping[str, str], from_workspace: Mapping[str, str] = _NOTHING_READ
+    ) -> "Settings":
         """Read and check the variables.
 
         Args:
             environ: Variables as the run sees them, such as ``os.environ``.
+            from_workspace: Variable → value, for what was read from the workspace already.
 
         Returns:
             The settings. Where ``<VARIABLE>_FROM_WORKSPACE`` is set and the value was not read
@@ -133,19 +132,26 @@ class Settings:
         problems: list[str] = []
         warnings: list[str] = []
         variables = _strip(environ, warnings)
-        from_workspace = _split_off_workspace(variables, problems, warnings)
-        secrets = read_references(variables, problems, warnings)
-        if secrets:
-            _require_identity(variables, from_workspace, problems)
-        _warn_of_unused_credentials(variables, warnings)
+        names = _split_off_workspace(variables, problems, warnings)
+        _warn_of_unused_credentials(variables, names, warnings)
+        variables |= _strip(from_workspace, warnings)
+        pending = [variable for variable in names if variable not in from_workspace]
+        references = read_references(variables | dict.fromkeys(pending), problems, warnings)
+        secrets = tuple(
+            replace(reference, name_held_by=names.get(reference.variable))
+            for reference in references
+        )
+        if secrets or any(variable.startswith(PREFIX) for variable in pending):
+            _require_identity(variables, names, problems)
+        labels = {reference.label for reference in secrets} | (SQL_LABELS & names.keys())
         settings = cls(
             tenant_id=_directory_id("AZURE_TENANT_ID", variables, problems),
             client_id=_directory_id("AZURE_CLIENT_ID", variables, problems),
             client_secret=variables.get("AZURE_CLIENT_SECRET", ""),
             vault_url=_vault_url(variables.get("KEY_VAULT_URL", ""), problems),
             secrets=secrets,
-            sql=_sql_settings(variables, {item.label for item in secrets}, problems),
-            from_workspace=from_workspace,
+            sql=_sql_settings(variables, labels, problems),
+            from_workspace=names,
             deadline=_seconds("REMOTE_ENTRY_DEADLINE", variables, DEFAULT_DEADLINE, problems),
             grace=_seconds("REMOTE_ENTRY_GRACE", variables, DEFAULT_GRACE, problems),
             warnings=tuple(warnings),
@@ -153,16 +159,6 @@ class Settings:
         if problems:
             raise _settings_error(problems)
         return settings
-
-
-def with_workspace_values(environ: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment in which values read from the workspace stand as if set in clear."""
-    merged = {
-        variable: value
-        for variable, value in environ.items()
-        if variable.removesuffix(FROM_WORKSPACE_SUFFIX) not in values
-    }
-    return merged | dict(values)
 
 
 def _strip(environ: Mapping[str, str], warnings: list[str]) -> dict[str, str]:
@@ -206,6 +202,10 @@ def _split_off_workspace(
             continue
         if variables.pop(variable, ""):
             warnings.append(f"{variable} and {indirect} are both set; the workspace's value wins")
+        if variable in SQL_LABELS and f"{PREFIX}{variable}" in variables:
+            warnings.append(
+                f"{PREFIX}{variable} and {indirect} are both set; the workspace's value wins"
+            )
         from_workspace[variable] = secret_name
     return from_workspace
 
@@ -222,13 +222,16 @@ def _require_identity(
     )
 
 
-def _warn_of_unused_credentials(variables: Mapping[str, str], warnings: list[str]) -> None:
+def _warn_of_unused_credentials(
+    variables: Mapping[str, str], from_workspace: Mapping[str, str], warnings: list[str]
+) -> None:
     """Say which credentials in clear are ignored, and what to use in their place."""
     warnings.extend(
         f"{label} is ignored and kept from the command: store the value in Key Vault and "
-        f"set AZURE_SECRET_{label} to the secret's name"
+        f"set AZURE_SECRET_{label} to the secret's name, or store it in the workspace and set "
+        f"{label}{FROM_WORKSPACE_SUFFIX}"
         for label in (PASSWORD_LABEL, CONNECTION_STRING_LABEL)
-        if variables.get(label)
+        if variables.get(label) and label not in from_workspace
     )
 
 

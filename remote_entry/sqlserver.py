@@ -6,7 +6,7 @@ SQLAlchemy shows URLs in ``repr`` and in logs.
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Engine, create_engine
@@ -16,7 +16,6 @@ from remote_entry.errors import SettingsError, SqlError
 from remote_entry.masking import Masker
 from remote_entry.odbc import connection_string, find_driver
 from remote_entry.reachability import check_reachable
-from remote_entry.secret import Secret
 from remote_entry.settings import SqlSettings
 from remote_entry.sql_errors import explain_sql
 
@@ -30,13 +29,13 @@ _ATTRIBUTE = re.compile(r"(?:^|;)\s*(?P<keyword>[A-Za-z ]+?)\s*=")
 
 
 def open_engine(
-    settings: SqlSettings, secrets: Sequence[Secret], *, application_name: str
+    settings: SqlSettings, values: Mapping[str, str], *, application_name: str
 ) -> Engine:
     """Return an engine on which one connection was opened, so that a mistake shows here.
 
     Args:
         settings: Where the server is and which labels open it.
-        secrets: The resolved secrets.
+        values: Label → value of the resolved secrets.
         application_name: What the server shows as the program behind a session.
 
     Returns:
@@ -46,7 +45,6 @@ def open_engine(
         SettingsError: The server, the user name or the password is not configured.
         SqlError: There is no driver, the server is out of reach or refuses the login.
     """
-    values = {secret.reference.label: secret.value for secret in secrets}
     text = build_connection_string(
         settings, values, application_name=application_name, find_driver=find_driver
     )
@@ -162,7 +160,7 @@ class Connector:
 def describe_server(settings: SqlSettings) -> str:
     """Return the server and the database, for messages."""
     if settings.connection_string_label is not None:
-        return f"of AZURE_SECRET_{settings.connection_string_label}"
+        return f"of the secret {settings.connection_string_label}"
     database = f", database {settings.database}" if settings.database else ""
     return f"{_address(settings)} (SQL_SERVER{database})"
 
@@ -178,9 +176,15 @@ def _require(settings: SqlSettings) -> None:
     if not settings.server:
         missing.append("SQL_SERVER (the server's name)")
     if settings.user_name_label is None:
-        missing.append("AZURE_SECRET_SQL_USERNAME or AZURE_SECRET_1 (the secret with the user)")
+        missing.append(
+            "AZURE_SECRET_SQL_USERNAME, AZURE_SECRET_1 or SQL_USERNAME_FROM_WORKSPACE "
+            "(the secret with the user)"
+        )
     if settings.password_label is None:
-        missing.append("AZURE_SECRET_SQL_PASSWORD or AZURE_SECRET_2 (the secret with the password)")
+        missing.append(
+            "AZURE_SECRET_SQL_PASSWORD, AZURE_SECRET_2 or SQL_PASSWORD_FROM_WORKSPACE "
+            "(the secret with the password)"
+        )
     if missing:
         raise SettingsError(
             f"SQL Server is not configured: {'; '.join(missing)} not found among the variables",
@@ -194,7 +198,7 @@ def _complete(text: str, application_name: str, find_driver: Callable[[], str]) 
     keywords = {match["keyword"].lower() for match in _ATTRIBUTE.finditer(text)}
     if "://" in text.partition("=")[0] or keywords & {"initial catalog", "data source"}:
         raise SettingsError(
-            "The secret of AZURE_SECRET_SQL_CONNECTION_STRING is not an ODBC connection string",
+            "The secret SQL_CONNECTION_STRING is not an ODBC connection string",
             kind="settings.connection-string",
             hint="take the portal's ODBC string: Server=tcp:…;Database=…;Uid=…;Pwd=…",
         )

@@ -41,7 +41,7 @@ def run_command(
     Args:
         command: Program and arguments.
         environ: The variables of this process; the command gets them without the credentials.
-        bundle: The secrets to hand over.
+        bundle: The secrets to hand over, and the variables from the workspace.
         masker: Knows every value that must not appear in the output.
         grace: Seconds between a SIGTERM and the SIGKILL of a command that goes on.
 
@@ -55,7 +55,8 @@ def run_command(
     descriptor = write_bundle(bundle)
     try:
         with SignalForwarder(grace) as forwarder:
-            process = _start(command, clean_environment(environ, descriptor), descriptor)
+            cleaned = clean_environment(environ, bundle, descriptor)
+            process = _start(command, cleaned, descriptor)
             forwarder.attach(process)
             relays = [
                 Relay(process.stdout, sys.stdout.fileno(), masker),
@@ -90,22 +91,28 @@ def become_command(command: Sequence[str]) -> NoReturn:
         raise _cannot_start(command[0], error) from None
 
 
-def clean_environment(environ: Mapping[str, str], descriptor: int) -> dict[str, str]:
+def clean_environment(
+    environ: Mapping[str, str], bundle: Bundle, descriptor: int
+) -> dict[str, str]:
     """Return the command's variables.
 
     Args:
         environ: The variables of this process.
+        bundle: Brings the variables from the workspace.
         descriptor: Where the secrets can be read.
 
     Returns:
-        The variables without credentials; ``import remote_entry`` works from any folder, and
-        Python does not keep output back for the sake of a pipe.
+        The variables without credentials, those from the workspace in place of any in clear;
+        ``import remote_entry`` works from any folder, and Python does not keep output back for the
+        sake of a pipe.
     """
+    replaced = {secret.reference.variable for secret in bundle.workspace}
     cleaned = {
         variable: value
         for variable, value in environ.items()
-        if variable not in CREDENTIAL_VARIABLES
+        if variable not in CREDENTIAL_VARIABLES | replaced
     }
+    cleaned.update(bundle.variables())
     cleaned[DESCRIPTOR_VARIABLE] = str(descriptor)
     cleaned.setdefault("PYTHONUNBUFFERED", "1")
     if PACKAGE_PARENT.name not in {"site-packages", "dist-packages"}:

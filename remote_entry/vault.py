@@ -70,8 +70,8 @@ def read_secrets(
     if failures:
         raise _failed(failures, len(unique), vault_url)
     read = {
-        (secret.reference.name, secret.reference.version): secret
-        for secret in outcomes
+        (item.name, item.version): secret
+        for item, secret in zip(unique, outcomes, strict=True)
         if isinstance(secret, Secret)
     }
     return tuple(read[item.name, item.version].with_reference(item) for item in references)

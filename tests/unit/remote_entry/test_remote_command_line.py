@@ -100,7 +100,7 @@ def test_mistake_of_this_package_is_one_line(
 ) -> None:
     """An unexpected exception shows its class; its text may hold anything."""
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise LookupError("canary")
 
     monkeypatch.setattr("remote_entry.__main__.resolve", broken)

@@ -7,7 +7,7 @@ import pytest
 
 from remote_entry.errors import SettingsError
 from remote_entry.handover import DESCRIPTOR_VARIABLE, Bundle, read_bundle, write_bundle
-from remote_entry.references import SecretReference
+from remote_entry.references import SecretReference, WorkspaceReference
 from remote_entry.secret import Secret
 
 BUNDLE = Bundle(
@@ -20,7 +20,12 @@ BUNDLE = Bundle(
         ),
         Secret(SecretReference("API", "api-key"), "x" * 200_000),
     ),
-    variables={"API_KEY": "from-workspace"},
+    workspace=(
+        Secret(WorkspaceReference("API_KEY", "api-key"), "from-workspace-1"),
+        Secret(WorkspaceReference("MODE", "mode"), "from-workspace-2"),
+        Secret(WorkspaceReference("SQL_USERNAME", "user"), "from-workspace-3"),
+        Secret(WorkspaceReference("SQL_PASSWORD", "password"), "from-workspace-4"),
+    ),
 )
 
 
@@ -29,9 +34,21 @@ def contents(bundle: Bundle | None) -> object:
     assert bundle is not None
     secrets = [
         (secret.reference, secret.value, secret.version, secret.expires_on)
-        for secret in bundle.secrets
+        for secret in (*bundle.secrets, *bundle.workspace)
     ]
-    return secrets, dict(bundle.variables)
+    return secrets, bundle.variables()
+
+
+def test_only_what_is_no_credential_may_stand_in_the_environment() -> None:
+    """A database's login and a key pass over the descriptor alone."""
+    assert BUNDLE.variables() == {"MODE": "from-workspace-2"}
+
+
+def test_workspaces_secret_wins_over_key_vaults() -> None:
+    """As it does over a value in clear."""
+    vaults = Secret(SecretReference("SQL_PASSWORD", "other"), "from-key-vault")
+    known = Bundle((vaults,), BUNDLE.workspace).by_label()
+    assert known["SQL_PASSWORD"].value == "from-workspace-4"
 
 
 def test_bundle_can_be_read_again_and_again() -> None:

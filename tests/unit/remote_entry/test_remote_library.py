@@ -12,9 +12,9 @@ import pytest
 import remote_entry
 from remote_entry.errors import SettingsError
 from remote_entry.flush import flush_run
-from remote_entry.handover import Bundle
-from remote_entry.library import Access, _Process, find_access
-from remote_entry.references import SecretReference
+from remote_entry.handover import DESCRIPTOR_VARIABLE, Bundle, write_bundle
+from remote_entry.library import Access, _open_engine, _Process, find_access
+from remote_entry.references import SecretReference, WorkspaceReference
 from remote_entry.secret import Secret
 from remote_entry.settings import SqlSettings
 
@@ -34,7 +34,7 @@ def bundle(monkeypatch: pytest.MonkeyPatch) -> Bundle:
             secret("OLD", "rotated", "v1"),
             secret("NEW", "rotated", "v2"),
         ),
-        {"WEBHOOK": "from-workspace"},
+        (Secret(WorkspaceReference("WEBHOOK", "hook-address"), "from-workspace"),),
     )
     process = _Process()
     process._access = Access(resolved, SqlSettings())
@@ -85,12 +85,13 @@ def test_variable_from_the_workspace_is_found_by_its_name(bundle: Bundle) -> Non
     """WEBHOOK_FROM_WORKSPACE=… gives get_secret("WEBHOOK")."""
     found = remote_entry.get_secret("WEBHOOK")
     assert found.value == "from-workspace"
-    assert "from-workspace" not in repr(found)
+    assert remote_entry.get_secret("hook-address") is found
+    assert repr(found) == "<Secret WEBHOOK ← hook-address (workspace)>"
 
 
 def test_name_with_two_versions_must_be_asked_by_label(bundle: Bundle) -> None:
     """Which one was meant cannot be guessed."""
-    with pytest.raises(SettingsError, match="Several versions of 'rotated'"):
+    with pytest.raises(SettingsError, match="versions of the name 'rotated'"):
         remote_entry.get_secret("rotated")
     assert remote_entry.get_secret("NEW").value == "rotated@v2"
 
@@ -100,7 +101,7 @@ def test_unknown_secret_lists_what_there_is(bundle: Bundle) -> None:
     with pytest.raises(SettingsError) as caught:
         remote_entry.get_secret("SQL_PASSWORD")
     assert "AZURE_SECRET_API → api-key" in str(caught.value)
-    assert "WEBHOOK" in str(caught.value)
+    assert "WEBHOOK ← hook-address" in str(caught.value)
     assert "@v1" not in str(caught.value)
 
 
@@ -109,6 +110,30 @@ def test_nothing_configured_resolves_to_nothing() -> None:
     access = find_access({"SQL_SERVER": "localhost,14330"})
     assert access.bundle.secrets == ()
     assert (access.sql.server, access.sql.port) == ("localhost", 14330)
+
+
+def test_login_from_the_workspace_opens_the_sql_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command finds the handed over SQL_USERNAME and SQL_PASSWORD as it finds the labels."""
+    workspace = (
+        Secret(WorkspaceReference("SQL_USERNAME", "user"), "trainer"),
+        Secret(WorkspaceReference("SQL_PASSWORD", "password"), "canary"),
+    )
+    opened: list[tuple[SqlSettings, dict[str, str]]] = []
+
+    def open_engine(sql: SqlSettings, values: dict[str, str], **_: str) -> object:
+        opened.append((sql, values))
+        return object()
+
+    monkeypatch.setattr("remote_entry.sqlserver.open_engine", open_engine)
+    descriptor = write_bundle(Bundle(workspace=workspace))
+    try:
+        environ = {DESCRIPTOR_VARIABLE: str(descriptor), "SQL_SERVER": "flights"}
+        _open_engine(find_access(environ))
+    finally:
+        os.close(descriptor)
+    [(sql, values)] = opened
+    assert (sql.user_name_label, sql.password_label) == ("SQL_USERNAME", "SQL_PASSWORD")
+    assert values == {"SQL_USERNAME": "trainer", "SQL_PASSWORD": "canary"}
 
 
 def test_traceback_holds_no_frame_with_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from remote_entry.deadline import Deadline
 from remote_entry.errors import SettingsError
-from remote_entry.resolve import resolve
+from remote_entry.resolve import Resolved, resolve
 from remote_entry.settings import Settings
 
 ENVIRON = {
@@ -35,6 +35,16 @@ class FakeClient:
         return SimpleNamespace(value=VAULT[name], properties=properties)
 
 
+def unexpected(warning: str) -> None:
+    """Refuse a warning."""
+    raise AssertionError(warning)
+
+
+def values_by_label(resolved: Resolved) -> dict[str, str]:
+    """Return what a command could ask for."""
+    return {label: secret.value for label, secret in resolved.bundle.by_label().items()}
+
+
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """Play the workspace and the vault; return the settings that credentials were opened with."""
@@ -58,21 +68,22 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
 
 def test_client_secret_from_the_workspace_opens_the_vault(opened: list[Settings]) -> None:
     """No credential needs to stand in the registered environment."""
-    resolved = resolve(Settings.from_environ(ENVIRON), ENVIRON)
+    resolved = resolve(ENVIRON, warn=unexpected)
     assert [settings.client_secret for settings in opened] == ["canary-client"]
-    values = {secret.reference.label: secret.value for secret in resolved.bundle.secrets}
-    assert values == {"1": "canary-user", "2": "canary-password"}
+    values = {"1": "canary-user", "2": "canary-password", "API_KEY": "canary-api"}
+    assert values_by_label(resolved) == values
 
 
 def test_credentials_are_not_handed_over(opened: list[Settings]) -> None:
     """The command gets the API key, which is its own, and not the key to the vault."""
-    resolved = resolve(Settings.from_environ(ENVIRON), ENVIRON)
-    assert dict(resolved.bundle.variables) == {"API_KEY": "canary-api"}
+    resolved = resolve(ENVIRON, warn=unexpected)
+    assert values_by_label(resolved)["API_KEY"] == "canary-api"
+    assert "AZURE_CLIENT_SECRET" not in values_by_label(resolved)
 
 
 def test_everything_that_was_read_is_masked(opened: list[Settings]) -> None:
     """The client secret too, although the command does not get it."""
-    resolved = resolve(Settings.from_environ(ENVIRON), ENVIRON)
+    resolved = resolve(ENVIRON, warn=unexpected)
     expected = {"canary-client", "canary-api", "canary-user", "canary-password"}
     assert resolved.sensitive_values() == expected
     assert "canary" not in repr(resolved)
@@ -81,8 +92,8 @@ def test_everything_that_was_read_is_masked(opened: list[Settings]) -> None:
 def test_workspace_alone_needs_no_vault(opened: list[Settings]) -> None:
     """Variables from the workspace work without a service principal."""
     environ = {"API_KEY_FROM_WORKSPACE": "api-key"}
-    resolved = resolve(Settings.from_environ(environ), environ)
-    assert dict(resolved.bundle.variables) == {"API_KEY": "canary-api"}
+    resolved = resolve(environ, warn=unexpected)
+    assert values_by_label(resolved) == {"API_KEY": "canary-api"}
     assert opened == []
 
 
@@ -90,7 +101,7 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """An image without the Azure packages is told what to add."""
     monkeypatch.setitem(sys.modules, "remote_entry.identity", None)
     with pytest.raises(SettingsError, match="remote_entry.identity is not installed") as caught:
-        resolve(Settings.from_environ(ENVIRON), ENVIRON)
+        resolve(ENVIRON, warn=unexpected)
     assert "azure-identity" in caught.value.hint
 
 
@@ -102,4 +113,49 @@ def test_value_from_the_workspace_is_checked_like_any_other(
     environ = ENVIRON | {"KEY_VAULT_URL_FROM_WORKSPACE": "address"}
     del environ["KEY_VAULT_URL"]
     with pytest.raises(SettingsError, match="KEY_VAULT_URL is not of the form"):
-        resolve(Settings.from_environ(environ), environ)
+        resolve(environ, warn=unexpected)
+
+
+def test_login_from_the_workspace_is_handed_over(
+    opened: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQL_PASSWORD_FROM_WORKSPACE is no key of this package's own: connect() needs it."""
+    monkeypatch.setitem(WORKSPACE, "login", "trainer")
+    monkeypatch.setitem(WORKSPACE, "login-password", "canary-login")
+    environ = {
+        "SQL_USERNAME_FROM_WORKSPACE": "login",
+        "SQL_PASSWORD_FROM_WORKSPACE": "login-password",
+    }
+    resolved = resolve(environ, warn=unexpected)
+    assert values_by_label(resolved) == {"SQL_USERNAME": "trainer", "SQL_PASSWORD": "canary-login"}
+    assert resolved.bundle.variables() == {}
+    assert resolved.settings.sql.password_label == "SQL_PASSWORD"
+    assert "canary-login" in resolved.sensitive_values()
+
+
+def test_name_from_the_workspace_is_masked_and_used_up(
+    opened: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command gets the secret of that name; the name came from a vault, so it is masked."""
+    monkeypatch.setitem(WORKSPACE, "name-of-user", "sql-user")
+    environ = ENVIRON | {"AZURE_SECRET_1_FROM_WORKSPACE": "name-of-user"}
+    del environ["AZURE_SECRET_1"]
+    resolved = resolve(environ, warn=unexpected)
+    assert values_by_label(resolved)["1"] == "canary-user"
+    assert "sql-user" in resolved.sensitive_values()
+    assert "AZURE_SECRET_1" not in resolved.bundle.by_label()
+
+
+def test_every_warning_is_given_once(
+    opened: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that only the workspace's values bring are given too."""
+    monkeypatch.setitem(WORKSPACE, "address", "https://flights.vault.azure.net/ ")
+    environ = ENVIRON | {"KEY_VAULT_URL_FROM_WORKSPACE": "address", "SQL_SERVER": "flights "}
+    warnings: list[str] = []
+    resolve(environ, warn=warnings.append)
+    assert warnings == [
+        "SQL_SERVER has white space around its value; it was removed",
+        "KEY_VAULT_URL and KEY_VAULT_URL_FROM_WORKSPACE are both set; the workspace's value wins",
+        "KEY_VAULT_URL has white space around its value; it was removed",
+    ]

@@ -3,7 +3,7 @@
 import pytest
 
 from remote_entry.errors import SettingsError
-from remote_entry.settings import SecretReference, Settings, SqlSettings, with_workspace_values
+from remote_entry.settings import SecretReference, Settings, SqlSettings
 
 VERSION_1 = "0123456789abcdef0123456789abcdef"
 VERSION_2 = "fedcba9876543210fedcba9876543210"
@@ -203,8 +203,62 @@ def test_variable_from_the_workspace_is_not_missing() -> None:
 
 def test_values_from_the_workspace_take_the_place_of_their_references() -> None:
     """After the workspace was read the settings are those of the plain variables."""
-    environ = {"A_FROM_WORKSPACE": "name", "A": "old", "B": "stays"}
-    assert with_workspace_values(environ, {"A": "value"}) == {"A": "value", "B": "stays"}
+    environ = {"SQL_SERVER_FROM_WORKSPACE": "name", "SQL_SERVER": "old", "SQL_DATABASE": "stays"}
+    settings = Settings.from_environ(environ, {"SQL_SERVER": "flights,1433"})
+    assert (settings.sql.server, settings.sql.database) == ("flights", "stays")
+
+
+@pytest.mark.parametrize("label", ["SQL_USERNAME", "SQL_PASSWORD", "SQL_CONNECTION_STRING"])
+def test_login_from_the_workspace_counts_as_a_label(label: str) -> None:
+    """It opens the server as AZURE_SECRET_SQL_* does, and nothing is said to be ignored."""
+    indirect = {f"{label}_FROM_WORKSPACE": "name"}
+    settings = Settings.from_environ(indirect, {label: "canary"})
+    sql = settings.sql
+    assert label in {sql.user_name_label, sql.password_label, sql.connection_string_label}
+    assert settings.warnings == ()
+    both = Settings.from_environ(IDENTITY | indirect | {f"AZURE_SECRET_{label}": "name"})
+    assert any(f"AZURE_SECRET_{label} and {label}_FROM" in line for line in both.warnings)
+
+
+NAMES_FROM_WORKSPACE = IDENTITY | {
+    "AZURE_SECRET_2": "sql-password",
+    "AZURE_SECRET_1_FROM_WORKSPACE": "name-of-user",
+    "AZURE_SECRET_1_VERSION": VERSION_1,
+}
+
+
+def test_version_pairs_with_a_name_from_the_workspace() -> None:
+    """Before the name is read the version waits, and goes to no other secret."""
+    before = Settings.from_environ(NAMES_FROM_WORKSPACE)
+    assert before.secrets == (SecretReference("2", "sql-password"),)
+    after = Settings.from_environ(NAMES_FROM_WORKSPACE, {"AZURE_SECRET_1": "sql-user"})
+    first = SecretReference("1", "sql-user", VERSION_1, name_held_by="name-of-user")
+    assert after.secrets == (first, SecretReference("2", "sql-password"))
+    assert before.warnings == after.warnings == ()
+
+
+def test_version_from_the_workspace_pairs_with_its_name() -> None:
+    """The version may be held there as well; a stray one is then adopted by the other secret."""
+    environ = TUTORIAL | {"AZURE_SECRET_1_VERSION_FROM_WORKSPACE": "version-of-user"}
+    del environ["AZURE_SECRET_1_VERSION"]
+    before = Settings.from_environ(environ)
+    assert before.secrets == (SecretReference("2", "sql-password", VERSION_2),)
+    after = Settings.from_environ(environ, {"AZURE_SECRET_1_VERSION": VERSION_1})
+    assert after.secrets == Settings.from_environ(TUTORIAL).secrets
+    assert before.warnings == after.warnings
+
+
+def test_name_from_the_workspace_needs_an_identity_too() -> None:
+    """The laptop says so before the workspace was read."""
+    with pytest.raises(SettingsError, match="KEY_VAULT_URL is not set"):
+        Settings.from_environ({"AZURE_SECRET_1_FROM_WORKSPACE": "name-of-user"})
+
+
+def test_name_from_the_workspace_is_not_shown() -> None:
+    """Whoever takes it for the place of the password itself does not find it in the log."""
+    settings = Settings.from_environ(NAMES_FROM_WORKSPACE, {"AZURE_SECRET_1": "canary"})
+    assert "canary" not in str(settings.secrets[0])
+    assert "name-of-user" in str(settings.secrets[0])
 
 
 def test_workspace_value_wins_over_a_clear_one_with_a_warning() -> None:

@@ -11,8 +11,6 @@ import pytest
 from remote_entry.errors import SettingsError, SqlError
 from remote_entry.masking import Masker
 from remote_entry.reachability import check_reachable
-from remote_entry.references import SecretReference
-from remote_entry.secret import Secret
 from remote_entry.settings import SqlSettings
 from remote_entry.sql_errors import explain_sql
 from remote_entry.sqlserver import (
@@ -205,9 +203,8 @@ def test_engine_is_not_opened_towards_a_closed_port() -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         settings = SqlSettings("127.0.0.1", reserved.getsockname()[1], "", "1", "2")
-        secrets = [Secret(SecretReference(label, "n"), value) for label, value in VALUES.items()]
         with pytest.raises(SqlError) as caught:
-            open_engine(settings, secrets, application_name="test")
+            open_engine(settings, VALUES, application_name="test")
     assert caught.value.kind == "sql.refused"
 
 
@@ -231,4 +228,4 @@ def test_description_of_the_server_names_its_variables() -> None:
         "flights.database.windows.net,1433 (SQL_SERVER, database flights)"
     )
     whole = SqlSettings(connection_string_label="SQL_CONNECTION_STRING")
-    assert describe_server(whole) == "of AZURE_SECRET_SQL_CONNECTION_STRING"
+    assert describe_server(whole) == "of the secret SQL_CONNECTION_STRING"

@@ -13,7 +13,9 @@ import pytest
 
 from remote_entry.handover import Bundle
 from remote_entry.masking import Masker
+from remote_entry.references import WorkspaceReference
 from remote_entry.relay import Relay
+from remote_entry.secret import Secret
 from remote_entry.supervise import PACKAGE_PARENT, clean_environment
 
 BOUND_SECONDS = 30
@@ -286,15 +288,31 @@ def test_package_is_importable_from_any_folder(tmp_path: Path) -> None:
 
 def test_environment_keeps_what_the_user_set() -> None:
     """Only credentials are taken away; the package's folder comes last."""
-    cleaned = clean_environment(
-        {"PYTHONPATH": "/mine", "PYTHONUNBUFFERED": "", "HOME": "/h", "AZURE_CLIENT_SECRET": "x"}, 5
-    )
+    environ = {"PYTHONPATH": "/mine", "PYTHONUNBUFFERED": "", "HOME": "/h"}
+    cleaned = clean_environment(environ | {"AZURE_CLIENT_SECRET": "x"}, Bundle(), 5)
     assert cleaned == {
         "PYTHONPATH": os.pathsep.join(["/mine", str(PACKAGE_PARENT)]),
         "PYTHONUNBUFFERED": "",
         "HOME": "/h",
         "REMOTE_ENTRY_SECRETS_FD": "5",
     }
+
+
+def test_environment_gets_the_workspaces_values_without_credentials() -> None:
+    """A value in clear makes room even where the workspace's own is kept back."""
+    workspace = tuple(
+        Secret(WorkspaceReference(variable, "name"), f"workspace {variable}")
+        for variable in ("MODE", "API_KEY", "SQL_USERNAME", "SQL_PASSWORD")
+    )
+    environ = {
+        "MODE": "old",
+        "API_KEY": "old",
+        "SQL_USERNAME": "old",
+        "MODE_FROM_WORKSPACE": "name",
+    }
+    cleaned = clean_environment(environ, Bundle(workspace=workspace), 5)
+    assert cleaned["MODE"] == "workspace MODE"
+    assert not {"API_KEY", "SQL_USERNAME", "SQL_PASSWORD"} & set(cleaned)
 
 
 def test_supervisor_inside_a_supervisor_steps_aside() -> None:
