@@ -11,14 +11,10 @@ from sqlglot import exp
 
 from submitter.emulator.sqlserver.catalog import Table
 from submitter.emulator.sqlserver.conversions import convert
-from submitter.emulator.sqlserver.dialect import (
-    Translation,
-    Translator,
-    duckdb_text,
-    engine_table,
-)
+from submitter.emulator.sqlserver.dialect import Translation, Translator, duckdb_text
 from submitter.emulator.sqlserver.engine import quoted
 from submitter.emulator.sqlserver.errors import SqlError, not_played
+from submitter.emulator.sqlserver.sources import engine_table
 from submitter.emulator.sqlserver.tokens import Command
 from submitter.emulator.sqlserver.types import CHARACTER, MAX, Column, SqlType
 

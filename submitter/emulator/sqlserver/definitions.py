@@ -14,16 +14,11 @@ from submitter.emulator.sqlserver.catalog import (
     TableKey,
 )
 from submitter.emulator.sqlserver.changes import assigned
-from submitter.emulator.sqlserver.dialect import (
-    Translation,
-    Translator,
-    duckdb_text,
-    engine_table,
-    table_name,
-)
+from submitter.emulator.sqlserver.dialect import Translation, Translator, duckdb_text
 from submitter.emulator.sqlserver.engine import quoted
 from submitter.emulator.sqlserver.errors import SqlError, not_played
 from submitter.emulator.sqlserver.inference import Sources
+from submitter.emulator.sqlserver.sources import engine_table, table_name
 from submitter.emulator.sqlserver.types import (
     BINARY,
     CHARACTER,

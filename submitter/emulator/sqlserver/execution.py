@@ -15,12 +15,13 @@ from submitter.emulator.sqlserver.changes import (
     Change,
 )
 from submitter.emulator.sqlserver.definitions import Definition, new_table
-from submitter.emulator.sqlserver.dialect import Translation, Translator, duckdb_text, engine_table
+from submitter.emulator.sqlserver.dialect import Translation, Translator, duckdb_text
 from submitter.emulator.sqlserver.engine import Engine, EngineConnection
 from submitter.emulator.sqlserver.errors import SqlError
 from submitter.emulator.sqlserver.outcomes import Completed, Outcome, ResultSet, RowsChanged
 from submitter.emulator.sqlserver.parsing import parse_expression, parse_statement
 from submitter.emulator.sqlserver.results import result_columns, values
+from submitter.emulator.sqlserver.sources import engine_table
 from submitter.emulator.sqlserver.system_values import Session
 from submitter.emulator.sqlserver.tokens import Command
 from submitter.emulator.sqlserver.transactions import Transactions

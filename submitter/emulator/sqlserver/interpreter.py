@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from submitter.emulator.sqlserver import script, statements
 from submitter.emulator.sqlserver.catalog import Catalog, Namespace
-from submitter.emulator.sqlserver.dialect import duckdb_text, engine_table
+from submitter.emulator.sqlserver.dialect import duckdb_text
 from submitter.emulator.sqlserver.engine import Engine
 from submitter.emulator.sqlserver.errors import SqlError, not_played
 from submitter.emulator.sqlserver.execution import Executor, opens_transaction
@@ -21,6 +21,7 @@ from submitter.emulator.sqlserver.outcomes import (
     ResultSet,
 )
 from submitter.emulator.sqlserver.parsing import parse_statement
+from submitter.emulator.sqlserver.sources import engine_table
 from submitter.emulator.sqlserver.transactions import Transactions
 from submitter.emulator.sqlserver.types import SqlType, parse_type
 from submitter.emulator.sqlserver.variables import Variable, Variables, types_of

@@ -15,7 +15,7 @@ import pyarrow as pa
 from submitter.emulator.sqlserver import loading
 from submitter.emulator.sqlserver.catalog import DEFAULT_SCHEMA, SYSTEM_DATABASES, Catalog, Table
 from submitter.emulator.sqlserver.connection import Connection, Server
-from submitter.emulator.sqlserver.dialect import duckdb_text, engine_table
+from submitter.emulator.sqlserver.dialect import duckdb_text
 from submitter.emulator.sqlserver.engine import Engine, quoted
 from submitter.emulator.sqlserver.events import Event, EventLog
 from submitter.emulator.sqlserver.faults import SqlFaults
@@ -24,6 +24,7 @@ from submitter.emulator.sqlserver.login import Gatekeeper, Login, LoginRequest
 from submitter.emulator.sqlserver.outcomes import EncodedResult
 from submitter.emulator.sqlserver.rows import encode
 from submitter.emulator.sqlserver.session import normalised_text
+from submitter.emulator.sqlserver.sources import engine_table
 
 _FIRST_SESSION = 51  # lower ones are the server's own
 _ENCODED_ROWS = 20_000
