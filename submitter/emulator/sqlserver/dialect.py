@@ -19,6 +19,7 @@ from submitter.emulator.sqlserver import (
     aggregates,
     apply,
     functions,
+    object_lookups,
     operators,
     sources,
     system_values,
@@ -86,6 +87,7 @@ class Translator:
     def prepare(self, tree: exp.Expression) -> exp.Expression:
         """Refuse what is not played and bind what asks about the session."""
         refuse_unplayed(tree)
+        object_lookups.expand(tree)
         for node in list(tree.walk()):
             value = self._system_value(node)
             if value is not None:

@@ -18,6 +18,7 @@ from submitter.emulator.sqlserver.tokens import SERVER_NAME, VERSION
 from submitter.emulator.sqlserver.types import DATETIME, INT, SqlType, nvarchar
 from submitter.emulator.sqlserver.variables import Variables, find_variable
 
+PLAYED_PROPERTY = "played property"  # a name that no statement can write
 _PRODUCT_VERSION = "{}.{}.{}.4".format(*VERSION)
 _SYSNAME = nvarchar(128)
 _BINARY_8 = SqlType("binary", length=8)
@@ -150,6 +151,12 @@ def _object_id(session: Session, name: str, kind: str = "") -> int | None:
     return found.object_id if not wanted or wanted == actual else None
 
 
+def _played_property(_: Session, name: str) -> str:
+    if name.lower() != "cnstisclustkey":
+        raise not_played(f"OBJECTPROPERTY of {name}")
+    return name
+
+
 def _database_id(session: Session, name: str = "") -> int | None:
     names = [known.lower() for known in session.namespace.catalog.databases()]
     wanted = (name or session.namespace.database).lower()
@@ -219,6 +226,7 @@ _FUNCTIONS: dict[str, tuple[SqlType, Callable[..., Any]]] = {
     "host_name": (_SYSNAME, lambda session: session.host),
     "app_name": (_SYSNAME, lambda session: session.application),
     "object_id": (INT, _object_id),
+    PLAYED_PROPERTY: (_SYSNAME, _played_property),
     "scope_identity": (
         SqlType("decimal", precision=38),
         lambda session: session.last_identity,

@@ -362,3 +362,20 @@ def test_a_foreign_key_is_heeded(session: Interpreter) -> None:
     assert number(session, "INSERT INTO child VALUES (2)") == 547
     assert rows(session, "SELECT id FROM #parent UNION ALL SELECT id FROM parent") == [(7,), (1,)]
     rows(session, "DROP TABLE child DROP TABLE parent DROP TABLE #parent")
+
+
+def test_object_id_and_objectproperty_take_what_a_row_says(session: Interpreter) -> None:
+    """SQLAlchemy 2.0 asks so whether a key is clustered; other properties are refused."""
+    rows(session, "CREATE TABLE keyed (id int PRIMARY KEY, a int CONSTRAINT only UNIQUE)")
+    asked = (
+        "DECLARE @property nvarchar(40) = '{}' SELECT c.CONSTRAINT_TYPE,"
+        " OBJECTPROPERTY(OBJECT_ID('[' + c.TABLE_SCHEMA + '].' + c.CONSTRAINT_NAME), @property),"
+        " CASE WHEN OBJECT_ID(c.TABLE_SCHEMA + '.' + c.TABLE_NAME) = OBJECT_ID('keyed') THEN 1 END"
+        " FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS AS c WHERE c.TABLE_NAME = 'keyed' ORDER BY 1"
+    )
+    found = rows(session, asked.format("CnstIsClustKey"))
+    assert found == [("PRIMARY KEY", 1, 1), ("UNIQUE", 0, 1)]
+    assert number(session, asked.format("IsTable")) == 40000
+    unclear = "SELECT OBJECT_ID(TABLE_SCHEMA + '.' + TABLE_NAME) FROM INFORMATION_SCHEMA.TABLES"
+    assert number(session, unclear) == 40000
+    rows(session, "DROP TABLE keyed")
