@@ -24,9 +24,10 @@ LOGIN_FROM_WORKSPACE = (
 PLANTED = "Planted~Control-77c1"
 PROCESSES = ("argv of all", "own environ", "supervisor's environ", "child's environ")
 
+IMPORTS_OF_FORMS = "import base64, json\nfrom urllib.parse import quote\n\n\n"
+
 # Searches the run's own processes, where the masked log cannot hide anything from the search. It
 # knows what to look for in hexadecimal digits and writes down names alone.
-IMPORTS_OF_FORMS = "import base64, json\nfrom urllib.parse import quote\n\n\n"
 SEARCH = """\
 import json, os, subprocess, sys
 from pathlib import Path
