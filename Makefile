@@ -20,7 +20,7 @@ demo: .venv/ready
 	@$(BIN)/python tests/demo.py
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/ready
 	$(BIN)/ruff check .
