@@ -52,9 +52,7 @@ class Demo:
         for title, seconds in self.times:
             print(f"   {seconds:6.1f} s  {title}")
         print(f"   {total:6.1f} s  in all (allowed: {SECONDS_ALLOWED} s)")
-        print(
         print(f"   {peak:6.0f} MB at the peak, all together (allowed: {MEGABYTES_ALLOWED} MB)")
-        )
         check(total <= SECONDS_ALLOWED, f"the demo took {total:.0f} s")
         check(peak <= MEGABYTES_ALLOWED, f"the demo needed {peak:.0f} MB")
 
