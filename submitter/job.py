@@ -244,6 +244,12 @@ class Job(_Section):
         assert found is not None  # noqa: S101 - the validator let no other text through
         return EnvironmentReference(name=found["name"], version=found["version"])
 
+    @property
+    def used_inputs(self) -> set[str]:
+        """The names of the inputs that the command mentions."""
+        mentioned = (match["inside"].strip() for match in _EXPRESSION.finditer(self.command))
+        return {name.removeprefix("inputs.") for name in mentioned}
+
     def rendered_command(self) -> str:
         """Return the command with `${{inputs.NAME}}` replaced by the literal inputs.
 

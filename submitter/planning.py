@@ -114,7 +114,7 @@ def _unused_inputs(job: Job) -> list[str]:
     return [
         f"{job.where('inputs', name)}: the input '{name}' is not used by the command."
         for name in job.inputs
-        if f"inputs.{name}" not in job.command
+        if name not in job.used_inputs
     ]
 
 

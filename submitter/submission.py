@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from submitter.backends.azureml_core import AzureMLCore, refuse_what_v1_cannot_carry
+from submitter.backends.azureml_core import AzureMLCore
 from submitter.backends.base import CANCELED, FAILED, RemoteRun, RunDetails
+from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.errors import RunCanceledError, RunFailedError
 from submitter.follow import follow, log_pieces, main_log
 from submitter.job import Job

@@ -17,7 +17,7 @@ def plan(
     job_file: JobFile, *, allow_plaintext: AllowPlaintext = None, as_json: AsJson = False
 ) -> None:
     """Show what submitting a job would create, upload and run; nothing is sent."""
-    from submitter.backends.azureml_core import refuse_what_v1_cannot_carry
+    from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
     from submitter.job import Job
     from submitter.planning import plan
 

@@ -12,9 +12,9 @@ from submitter.backends.azureml_core import (
     _read_from,
     _script_run_config,
     _to_native,
-    refuse_what_v1_cannot_carry,
 )
 from submitter.backends.base import RegisteredEnvironment
+from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
 
 # azureml-core warns about its own innards.
