@@ -4,16 +4,11 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from remote_entry.settings import CREDENTIAL_VARIABLES, FROM_WORKSPACE_SUFFIX
+from remote_entry.credentials import looks_like_credential as names_a_credential
+from remote_entry.settings import FROM_WORKSPACE_SUFFIX
 from submitter.errors import SecretInViewError
 from submitter.marked_yaml import KeyPath
 
-_CREDENTIAL_NAME = re.compile(
-    r"(PASSWORD|PASSWD|PASSPHRASE|SECRET)$|"
-    r"(^|_)(SECRET|PASSWORD|PASSWD|PWD|PASSPHRASE|TOKEN|SAS|CREDENTIALS?|CONNECTION_?STRING|"
-    r"(PRIVATE|API|ACCESS|ACCOUNT|STORAGE|SHARED|MASTER|SIGNING|ENCRYPTION)_?KEY)(_|$)",
-    re.IGNORECASE,
-)
 # A user's password in a URL, or in a connection string of ODBC, ADO.NET or Azure Storage.
 _CREDENTIAL_VALUE = re.compile(
     r"://[^/\s:@]*:[^/\s@]+@|\b(pwd|password|accountkey|sharedaccesskey)\s*=\s*[^\s;]",
@@ -27,10 +22,8 @@ _SHORTEST_SEARCHED = 6
 
 
 def looks_like_credential(name: str) -> bool:
-    """Tell whether a variable of this name would hold a credential."""
-    if name in CREDENTIAL_VARIABLES:
-        return True
-    return not _REFERENCE_NAME.fullmatch(name) and bool(_CREDENTIAL_NAME.search(name))
+    """Tell whether a variable of this name would hold a credential, not the name of one."""
+    return not _REFERENCE_NAME.fullmatch(name) and names_a_credential(name)
 
 
 def holds_credential(name: str, value: str) -> bool:
@@ -97,7 +90,7 @@ def refuse_known_values(
         SecretInViewError: Naming the text's place and the variable, not the value.
     """
     allowed_values = {environ.get(name) for name in allowed}  # which other names may hold too
-    credentials = {
+    known = {
         name: value
         for name, value in environ.items()
         if len(value) >= _SHORTEST_SEARCHED
@@ -105,7 +98,7 @@ def refuse_known_values(
         and value not in allowed_values
     }
     for where, text in texts:
-        for name, value in credentials.items():
+        for name, value in known.items():
             if value in text:
                 raise SecretInViewError(
                     f"{where} contains the value of {name}, and everyone who can read the "
