@@ -47,8 +47,9 @@ def names_in(content):
     return [name for name, value in SOUGHT.items() if any(f in content for f in forms(value))]
 
 
-planted = [sys.executable, "-c", "input()", SOUGHT["planted"]]
-child = subprocess.Popen(planted, stdin=subprocess.PIPE)
+planted = [sys.executable, "-c", "print(flush=True); input()", SOUGHT["planted"]]
+child = subprocess.Popen(planted, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdout.readline()  # before its first line it may have no argv yet
 supervisor = os.getppid()
 assert b"remote_entry" in read(supervisor, "cmdline")
 everyone = [folder.name for folder in Path("/proc").glob("[0-9]*")]
