@@ -63,8 +63,10 @@ def load(text: str, file: str) -> MarkedYaml:
         raise YamlError(f"{file}:{line}: this is not YAML: {problem}.") from None
     except YamlError:
         raise
-    except (ValueError, RecursionError) as error:  # such as 2024-02-30, which is no date
-        raise YamlError(f"{file}: a value cannot be read ({error}). Put it in quotes.") from None
+    except (ValueError, RecursionError):  # such as 2024-02-30; not quoted, it may be a secret
+        raise YamlError(
+            f"{file}: a value is no date or number, though it looks like one. Put it in quotes."
+        ) from None
     lines: dict[KeyPath, int] = {(): 1}
     for keys, line in _key_lines(node, ()) if node is not None else ():
         if keys in lines:
