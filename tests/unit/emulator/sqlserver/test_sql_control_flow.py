@@ -4,35 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.sql_session import open_session, rows
 
-from submitter.emulator.sqlserver.catalog import Catalog
-from submitter.emulator.sqlserver.engine import Engine
 from submitter.emulator.sqlserver.errors import SqlError
 from submitter.emulator.sqlserver.interpreter import Interpreter
-from submitter.emulator.sqlserver.outcomes import Pause, ResultSet
-from submitter.emulator.sqlserver.results import values
+from submitter.emulator.sqlserver.outcomes import Pause
 
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[Interpreter]:
     """Open one session for all tests."""
-    engine, catalog = Engine(), Catalog()
-    for name in ("master", "tempdb"):
-        engine.create_database(name)
-        catalog.add_database(name)
-    opened = Interpreter(engine, catalog, database="master", login="reader")
-    yield opened
-    opened.close()
-    engine.close()
-
-
-def rows(session: Interpreter, sql: str) -> list[tuple[Any, ...]]:
-    """Run a batch and return the rows of its results."""
-    found: list[tuple[Any, ...]] = []
-    for outcome in session.run(sql):
-        if isinstance(outcome, ResultSet):
-            found.extend(values(outcome.batches))
-    return found
+    with open_session() as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(

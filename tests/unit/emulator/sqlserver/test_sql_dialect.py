@@ -4,41 +4,25 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.sql_session import open_session, rows
 
-from submitter.emulator.sqlserver.catalog import Catalog
-from submitter.emulator.sqlserver.engine import Engine
 from submitter.emulator.sqlserver.errors import SqlError
 from submitter.emulator.sqlserver.interpreter import Interpreter
-from submitter.emulator.sqlserver.outcomes import ResultSet
-from submitter.emulator.sqlserver.results import values
 
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[Interpreter]:
     """Open one session with one table."""
-    engine, catalog = Engine(), Catalog()
-    for name in ("master", "tempdb"):
-        engine.create_database(name)
-        catalog.add_database(name)
-    opened = Interpreter(engine, catalog, database="master", login="reader")
-    rows(opened, "CREATE TABLE #e (id int, dept char(1), name varchar(9), pay int, at datetime2)")
-    rows(
-        opened,
-        "INSERT INTO #e VALUES (1, 'a', 'Ann', 10, '2024-02-29T13:04:05'),"
-        " (2, 'a', 'Bob', 20, NULL), (3, 'b', 'Cy', 20, NULL), (4, 'b', NULL, 5, NULL)",
-    )
-    yield opened
-    opened.close()
-    engine.close()
-
-
-def rows(session: Interpreter, sql: str) -> list[tuple[Any, ...]]:
-    """Run a batch and return the rows of its results."""
-    found: list[tuple[Any, ...]] = []
-    for outcome in session.run(sql):
-        if isinstance(outcome, ResultSet):
-            found.extend(values(outcome.batches))
-    return found
+    with open_session() as opened:
+        rows(
+            opened, "CREATE TABLE #e (id int, dept char(1), name varchar(9), pay int, at datetime2)"
+        )
+        rows(
+            opened,
+            "INSERT INTO #e VALUES (1, 'a', 'Ann', 10, '2024-02-29T13:04:05'),"
+            " (2, 'a', 'Bob', 20, NULL), (3, 'b', 'Cy', 20, NULL), (4, 'b', NULL, 5, NULL)",
+        )
+        yield opened
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,15 @@
 import decimal
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import pyarrow as pa
 import pytest
+from support.sql_session import open_session, rows
 
 from submitter.emulator.sqlserver import repetition
 from submitter.emulator.sqlserver.calls import Call
-from submitter.emulator.sqlserver.catalog import Catalog
-from submitter.emulator.sqlserver.engine import Engine
 from submitter.emulator.sqlserver.errors import SqlError
 from submitter.emulator.sqlserver.interpreter import Interpreter
-from submitter.emulator.sqlserver.outcomes import ResultSet
-from submitter.emulator.sqlserver.results import values
 from submitter.emulator.sqlserver.types import INT, SqlType, nvarchar
 from submitter.emulator.sqlserver.values import Parameter
 
@@ -26,24 +22,9 @@ INSERT = "INSERT INTO #t (k, v) VALUES (@p1, @p2)"
 @pytest.fixture
 def session() -> Iterator[Interpreter]:
     """Open a session with a table that has an identity column and a key."""
-    engine, catalog = Engine(), Catalog()
-    for name in ("master", "tempdb"):
-        engine.create_database(name)
-        catalog.add_database(name)
-    opened = Interpreter(engine, catalog, database="master", login="reader")
-    rows(opened, "CREATE TABLE #t (id int IDENTITY, k int UNIQUE, v nvarchar(5))")
-    yield opened
-    opened.close()
-    engine.close()
-
-
-def rows(session: Interpreter, sql: str) -> list[tuple[Any, ...]]:
-    """Run a batch and return the rows of its results."""
-    found: list[tuple[Any, ...]] = []
-    for outcome in session.run(sql):
-        if isinstance(outcome, ResultSet):
-            found.extend(values(outcome.batches))
-    return found
+    with open_session() as opened:
+        rows(opened, "CREATE TABLE #t (id int IDENTITY, k int UNIQUE, v nvarchar(5))")
+        yield opened
 
 
 def table(*pairs: tuple[int, str | None]) -> pa.Table:
