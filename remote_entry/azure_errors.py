@@ -19,6 +19,7 @@ from azure.core.exceptions import (
 )
 
 from remote_entry.errors import IdentityError, SecretFailure, VaultError
+from remote_entry.identity_settings import IdentitySettings
 from remote_entry.references import SecretReference
 
 LONGEST_QUOTE = 300
@@ -51,6 +52,12 @@ ENTRA_CAUSES = {
         "Entra ID refused AZURE_CLIENT_SECRET: it has expired",
         "create a new client secret for the application and replace AZURE_CLIENT_SECRET",
     ),
+    "AADSTS700027": Cause(
+        "wrong-certificate",
+        "Entra ID refused the certificate: it is not registered for this application",
+        "upload the certificate of AZURE_CLIENT_CERTIFICATE_PATH to the application's "
+        "'Certificates & secrets'",
+    ),
     "AADSTS700016": Cause(
         "unknown-client",
         "Entra ID does not know AZURE_CLIENT_ID in the tenant of AZURE_TENANT_ID",
@@ -63,6 +70,13 @@ ENTRA_CAUSES = {
     ),
 }
 
+REJECTED = Cause("rejected", "Entra ID refused the sign-in", "look the code up")
+NO_MANAGED_IDENTITY = Cause(
+    "no-managed-identity",
+    "there is no managed identity here, or not the one that was asked for",
+    "assign one to the compute target; MANAGED_IDENTITY_CLIENT_ID, else DEFAULT_IDENTITY_CLIENT_ID "
+    "of Azure ML, names which",
+)
 WRONG_TENANT = ENTRA_CAUSES["AADSTS90002"]
 VAULT_IN_OTHER_TENANT = Cause(
     "wrong-tenant",
@@ -191,17 +205,35 @@ def explain_identity(error: Exception) -> IdentityError | None:
     )
 
 
+def explain_token(error: Exception, identity: IdentitySettings) -> IdentityError:
+    """Return the identity error behind a token request that failed.
+
+    Args:
+        error: What azure-identity raised.
+        identity: Who asked.
+    """
+    known = explain_identity(error)
+    if known is not None:
+        return known
+    cause = _network_cause(str(error)) or UNKNOWN
+    return IdentityError(
+        f"No token for the {identity.describe()}: {cause.summary}",
+        kind=f"identity.{cause.kind}",
+        hint=cause.hint,
+    )
+
+
 def explain_secret(error: Exception, reference: SecretReference) -> SecretFailure:
     """Return why one secret could not be read."""
     cause = _vault_cause(error)
     return SecretFailure(str(reference), f"vault.{cause.kind}", cause.summary, cause.hint)
 
 
-def explain_vault(failure: SecretFailure, vault_url: str) -> VaultError | None:
-    """Return an error for the vault as a whole, or None if only this secret is concerned."""
+def raise_if_whole_vault(failure: SecretFailure, vault_url: str) -> None:
+    """Raise an error for the vault as a whole, unless only this secret is concerned."""
     if failure.kind.removeprefix("vault.") not in WHOLE_VAULT_KINDS:
-        return None
-    return VaultError(
+        return
+    raise VaultError(
         f"Key Vault {urlsplit(vault_url).netloc} (KEY_VAULT_URL) cannot be read: {failure.message}",
         kind=failure.kind,
         hint=failure.hint,
@@ -213,19 +245,27 @@ def _identity_cause(error: ClientAuthenticationError) -> tuple[Cause, str]:
     text = str(error)
     code = re.search(r"AADSTS\d+", text)
     if code:
-        rejected = Cause("rejected", "Entra ID refused the sign-in", "look the code up")
-        return ENTRA_CAUSES.get(code[0], rejected), _quote(text[code.start() :])
+        return ENTRA_CAUSES.get(code[0], REJECTED), _quote(text[code.start() :])
+    cause = _cause_without_code(error, text)
+    quoted = cause in {UNAVAILABLE, UNKNOWN, NO_MANAGED_IDENTITY}
+    return cause, _quote(text) if quoted else ""
+
+
+def _cause_without_code(error: ClientAuthenticationError, text: str) -> Cause:
+    """Return the cause where Entra ID gave no number: mostly it was not reached."""
+    if "ManagedIdentityCredential" in text or "managed identity" in text.lower():
+        return NO_MANAGED_IDENTITY
     if "additionally_allowed_tenants" in text:
-        return VAULT_IN_OTHER_TENANT, ""
+        return VAULT_IN_OTHER_TENANT
     network = _network_cause(text)
     if network:
         summary = f"its host (AZURE_AUTHORITY_HOST or the default) failed: {network.summary}"
-        return Cause(network.kind, summary, network.hint), ""
+        return Cause(network.kind, summary, network.hint)
     if re.search(r"HTTP Error: 5\d\d", text) or error.status_code in range(500, 600):
-        return UNAVAILABLE, _quote(text)
+        return UNAVAILABLE
     if "Unable to get authority configuration" in text:
-        return WRONG_TENANT, ""
-    return UNKNOWN, _quote(text)
+        return WRONG_TENANT
+    return UNKNOWN
 
 
 def _vault_cause(error: Exception) -> Cause:

@@ -67,6 +67,11 @@ def credential_options(deadline: Deadline) -> dict[str, Any]:
     }
 
 
+def managed_identity_options() -> dict[str, Any]:
+    """Return what bounds a managed identity's credential, which brings a policy of its own."""
+    return {**_ATTEMPTS, **_TIMEOUTS}
+
+
 def client_options(deadline: Deadline) -> dict[str, Any]:
     """Return what bounds an azure-core client: it takes a policy."""
     return {"retry_policy": BoundedRetryPolicy(deadline, **_ATTEMPTS), **_TIMEOUTS}

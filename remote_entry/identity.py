@@ -1,137 +1,115 @@
-"""Settings → credential, and variables whose values are workspace secrets.
+"""Settings → the one credential that they name.
 
-The credential is always named explicitly: DefaultAzureCredential takes ``AZURE_CLIENT_ID`` for a
-managed identity's id if the client secret is missing, and fails minutes later with another error.
+Named explicitly, never guessed: DefaultAzureCredential takes ``AZURE_CLIENT_ID`` for a managed
+identity's id if the client secret is missing, and fails minutes later with another error.
 """
 
 import logging
-import os
-from collections.abc import Mapping
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Callable
+from pathlib import Path
 
 from azure.core.credentials import TokenCredential
-from azure.identity import ClientSecretCredential
+from azure.identity import (
+    CertificateCredential,
+    ClientSecretCredential,
+    ManagedIdentityCredential,
+)
 
-from remote_entry.azure_retry import credential_options
-from remote_entry.deadline import Deadline, start_in_background
+from remote_entry.azure_errors import explain_token
+from remote_entry.azure_retry import credential_options, managed_identity_options
+from remote_entry.deadline import Deadline
 from remote_entry.errors import IdentityError
-from remote_entry.settings import FROM_WORKSPACE_SUFFIX, Settings
+from remote_entry.identity_settings import IdentitySettings, require_identity
+
+# https://learn.microsoft.com/sql/connect/odbc/using-azure-active-directory
+SQL_SCOPE = "https://database.windows.net/.default"
+VAULT_SCOPE = "https://vault.azure.net/.default"
 
 # azure-identity logs each refusal besides raising it; without a handler of the user's that would
 # print a second message beside ours.
 logging.getLogger("azure.identity").addHandler(logging.NullHandler())
 
 
-def open_credential(settings: Settings, deadline: Deadline) -> TokenCredential:
+def open_credential(identity: IdentitySettings, deadline: Deadline) -> TokenCredential:
     """Return the credential that the settings describe; no request is made yet.
 
     Args:
-        settings: Complete settings: values from the workspace are already in.
+        identity: Complete settings: values from the workspace are already in.
         deadline: Bounds every token request.
 
     Returns:
         A credential for azure-core clients.
 
     Raises:
-        IdentityError: A part of the service principal is missing or malformed.
+        IdentityError: A part is missing, or the certificate cannot be used.
     """
-    parts = {
-        "AZURE_TENANT_ID": settings.tenant_id,
-        "AZURE_CLIENT_ID": settings.client_id,
-        "AZURE_CLIENT_SECRET": settings.client_secret,
-    }
-    missing = [variable for variable, value in parts.items() if not value]
-    if missing:
+    problems: list[str] = []
+    require_identity(identity, (), problems)
+    if problems:
         raise IdentityError(
-            f"The service principal is incomplete: {', '.join(missing)} not found; looked in the "
-            f"variable itself and in <variable>{FROM_WORKSPACE_SUFFIX}",
+            f"The service principal is incomplete: {'; '.join(problems)}",
             kind="identity.missing",
-            hint="store the value with `submitter secret set` and name it in "
-            f"{missing[0]}{FROM_WORKSPACE_SUFFIX}",
+            hint="store the value with `submitter secret set` and name it in <VARIABLE>"
+            "_FROM_WORKSPACE",
         )
+    if identity.is_managed:
+        client_id = identity.managed_identity_client_id or None
+        return ManagedIdentityCredential(client_id=client_id, **managed_identity_options())
+    if identity.certificate_path:
+        return _open_certificate(identity, deadline)
     return ClientSecretCredential(
-        settings.tenant_id,
-        settings.client_id,
-        settings.client_secret,
+        identity.tenant_id,
+        identity.client_id,
+        identity.client_secret,
         **credential_options(deadline),
     )
 
 
-def read_from_workspace(names: Mapping[str, str], deadline: Deadline) -> dict[str, str]:
-    """Read variables' values from the workspace's vault with the run's own token.
+def token_source(
+    credential: TokenCredential, identity: IdentitySettings, scope: str
+) -> Callable[[], str]:
+    """Return what fetches a token when it is called; the SDK keeps it until it nears its end.
 
     Args:
-        names: Variable → name of the workspace secret.
-        deadline: When to stop waiting; the SDK has no bound of its own.
-
-    Returns:
-        Variable → value.
-
-    Raises:
-        IdentityError: This is no Azure ML run, the workspace does not answer, or it lacks a secret.
+        credential: Who asks.
+        identity: The same, for messages.
+        scope: What the token is for, such as ``SQL_SCOPE``.
     """
-    if not names:
-        return {}
-    wanted = sorted(set(names.values()))
-    [future] = start_in_background(
-        [lambda: _get_workspace_secrets(wanted)], threads=1, deadline=deadline
-    )
-    try:
-        values = future.result(timeout=deadline.remaining())
-    except FutureTimeoutError:
+
+    def fetch() -> str:
+        try:
+            return credential.get_token(scope).token
+        except Exception as error:  # noqa: BLE001 (whatever the SDK raises is explained)
+            # Frames of the SDK hold the secret and request bodies: they end here.
+            raise explain_token(error, identity) from None
+
+    return fetch
+
+
+def _open_certificate(identity: IdentitySettings, deadline: Deadline) -> TokenCredential:
+    """Return the credential of a certificate's file; what is wrong with the file is told apart."""
+    path = Path(identity.certificate_path)
+    if not path.is_file():
         raise IdentityError(
-            f"The workspace did not hand out {_listed(names)} within {deadline.seconds:g} s",
-            kind="identity.deadline",
-            hint="check the compute's way to the workspace, or raise REMOTE_ENTRY_DEADLINE",
-        ) from None
-    missing = {variable: name for variable, name in names.items() if not values.get(name)}
-    if missing:
-        raise IdentityError(
-            f"Not in the workspace's vault: {_listed(missing)}; looked there with the run's token",
-            kind="identity.missing",
-            hint=f"store it with `submitter secret set {next(iter(missing.values()))}`",
+            f"There is no certificate where AZURE_CLIENT_CERTIFICATE_PATH points to: {path}, seen "
+            f"from {Path.cwd()}",
+            kind="identity.certificate",
+            hint="bring the file into the image or mount it; never put it into the snapshot",
         )
-    return {variable: values[name] for variable, name in names.items()}
-
-
-def _get_workspace_secrets(names: list[str]) -> dict[str, str]:
-    """Ask the workspace once for all names; a name that it lacks is absent from the answer."""
-    if not os.environ.get("AZUREML_RUN_ID"):
-        raise _not_in_a_run(names)
     try:
-        from azureml.core import Run
-    except ImportError:
+        return CertificateCredential(
+            identity.tenant_id,
+            identity.client_id,
+            str(path),
+            password=identity.certificate_password or None,
+            **credential_options(deadline),
+        )
+    except (OSError, TypeError, ValueError) as error:
+        # Its text may quote the file, so only its class is shown.
         raise IdentityError(
-            f"azureml-core is not installed here; looked for it to read {', '.join(names)} from "
-            "the workspace",
-            kind="identity.sdk-missing",
-            hint="add azureml-core to the environment's conda.yml",
+            f"The certificate {path} (AZURE_CLIENT_CERTIFICATE_PATH) cannot be used "
+            f"({type(error).__name__})",
+            kind="identity.certificate",
+            hint="it must be PEM or PKCS12 with an RSA key; set AZURE_CLIENT_CERTIFICATE_PASSWORD "
+            "if the key is encrypted",
         ) from None
-    try:
-        run = Run.get_context(allow_offline=False)
-        found: dict[str, str | None] = run.get_secrets(names)
-    except Exception as error:  # noqa: BLE001 (the SDK raises anything here)
-        # Its text may quote a response, so only its class is shown.
-        raise IdentityError(
-            f"The workspace did not hand out {', '.join(names)} ({type(error).__name__})",
-            kind="identity.workspace",
-            hint="check that the run's compute reaches the workspace and that the run is active",
-        ) from None
-    return {name: value for name, value in found.items() if value}
-
-
-def _not_in_a_run(names: list[str]) -> IdentityError:
-    """Return the error for a process that no Azure ML run started."""
-    return IdentityError(
-        f"Secrets {', '.join(names)} are to come from the workspace, but this is no Azure ML run: "
-        "AZUREML_RUN_ID is not set",
-        kind="identity.no-run",
-        hint="run it with `submitter submit`, or set the variables themselves",
-    )
-
-
-def _listed(names: Mapping[str, str]) -> str:
-    """Return ``VARIABLE_FROM_WORKSPACE → name`` for each."""
-    return ", ".join(
-        f"{variable}{FROM_WORKSPACE_SUFFIX} → {name}" for variable, name in names.items()
-    )

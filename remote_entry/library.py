@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,16 @@ from remote_entry.references import PREFIX
 from remote_entry.resolve import resolve
 from remote_entry.secret import Secret
 from remote_entry.settings import FROM_WORKSPACE_SUFFIX, SqlSettings
+from remote_entry.tokens import find_token_source
 from remote_entry.uncaught import report_uncaught_errors
 from remote_entry.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy import Connection, Engine
+
+    from remote_entry.sqlserver import Database
+    from remote_entry.vault import SecretCache
 
 _log = logging.getLogger("remote_entry")
 
@@ -62,7 +66,7 @@ def connect() -> "Engine":
         SqlError: There is no driver, the server is out of reach or refuses the login.
         RemoteEntryError: The secrets could not be read; a subclass says why.
     """
-    return _PROCESS.engine()
+    return _PROCESS.database().engine
 
 
 def read_frame(
@@ -98,23 +102,27 @@ class Access:
     Attributes:
         bundle: The secrets.
         sql: Where the SQL Server is.
+        sql_token: Returns an access token for it; None if the login has a password.
     """
 
     bundle: Bundle
     sql: SqlSettings
+    sql_token: Callable[[], str] | None = None
 
 
-def find_access(environ: Mapping[str, str]) -> Access:
+def find_access(environ: Mapping[str, str], cache: "SecretCache | None" = None) -> Access:
     """Take what a supervisor handed over, or else read the vault.
 
     Args:
         environ: Variables as the run sees them, such as ``os.environ``.
+        cache: Secrets that this process has read already.
     """
     bundle = read_bundle(environ)
     if bundle is None:
-        resolved = resolve(environ, warn=_log.warning)
-        return Access(resolved.bundle, resolved.settings.sql)
-    return Access(bundle, SqlSettings.from_environ(environ, bundle.by_label()))
+        resolved = resolve(environ, warn=_log.warning, cache=cache)
+        return Access(resolved.bundle, resolved.settings.sql, resolved.sql_token)
+    sql = SqlSettings.from_environ(environ, bundle.by_label())
+    return Access(bundle, sql, None if sql.uses_password else find_token_source(environ))
 
 
 class _Process:
@@ -127,41 +135,44 @@ class _Process:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._access: Access | None = None
+        self._cache: SecretCache = {}
         # By process id: connections of a parent must not be used, nor closed, in its fork.
-        self._engines: dict[int, Engine] = {}
+        self._databases: dict[int, Database] = {}
 
     def access(self) -> Access:
-        """Resolve on the first call; a failure is not remembered."""
+        """Resolve on the first call; a failure is not remembered, but what could be read is."""
         with self._lock:
             if self._access is None:
                 report_uncaught_errors()
                 try:
-                    self._access = find_access(os.environ)
+                    self._access = find_access(os.environ, self._cache)
                 except RemoteEntryError as error:
                     raise error.with_traceback(None) from None
                 flush_run_at_exit()
             return self._access
 
-    def engine(self) -> "Engine":
+    def database(self) -> "Database":
         """Connect on the first call."""
         access = self.access()
         with self._lock:
-            if os.getpid() not in self._engines:
+            if os.getpid() not in self._databases:
                 try:
-                    self._engines[os.getpid()] = _open_engine(access)
+                    self._databases[os.getpid()] = _open_database(access)
                 except RemoteEntryError as error:
                     raise error.with_traceback(None) from None
-            return self._engines[os.getpid()]
+            return self._databases[os.getpid()]
 
 
-def _open_engine(access: Access) -> "Engine":
+def _open_database(access: Access) -> "Database":
     """Connect to the run's SQL Server."""
-    from remote_entry.sqlserver import open_engine
+    from remote_entry.sql_login import session_tags
+    from remote_entry.sqlserver import open_database
 
-    # What the server's administrators see as the program behind a session.
-    name = f"remote_entry/{__version__} {os.environ.get('AZUREML_RUN_ID', '')}".strip()
+    tags = session_tags(
+        f"remote_entry/{__version__}", access.sql.workload, os.environ.get("AZUREML_RUN_ID", "")
+    )
     values = {label: secret.value for label, secret in access.bundle.by_label().items()}
-    return open_engine(access.sql, values, application_name=name)
+    return open_database(access.sql, values, tags=tags, token=access.sql_token)
 
 
 _PROCESS = _Process()

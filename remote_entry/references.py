@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 PREFIX = "AZURE_SECRET_"
 VERSION_SUFFIX = "_VERSION"
+FROM_WORKSPACE_SUFFIX = "_FROM_WORKSPACE"
 
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates
 # #objects-identifiers-and-versioning

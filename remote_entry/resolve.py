@@ -1,7 +1,9 @@
 """Variables → secrets: the one place that ties identity, workspace and vault together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from remote_entry.deadline import Deadline
 from remote_entry.errors import SettingsError
@@ -9,6 +11,9 @@ from remote_entry.handover import Bundle
 from remote_entry.references import PREFIX, WorkspaceReference
 from remote_entry.secret import Secret
 from remote_entry.settings import Settings
+
+if TYPE_CHECKING:
+    from remote_entry.vault import SecretCache
 
 KEY_TO_THE_VAULT = "AZURE_CLIENT_SECRET"
 
@@ -20,20 +25,28 @@ class Resolved:
     Attributes:
         settings: The settings, values from the workspace included.
         bundle: The secrets, and the variables that came from the workspace.
+        sql_token: Returns an access token for the SQL Server; None if the login has a password.
     """
 
     settings: Settings
     bundle: Bundle
+    sql_token: Callable[[], str] | None = None
 
     def sensitive_values(self) -> frozenset[str]:
         """Return every value that came from a vault: none may appear in any output."""
         values = {secret.value for secret in (*self.bundle.secrets, *self.bundle.workspace)}
         values.update(item.name for item in self.settings.secrets if item.name_held_by)
-        values.add(self.settings.client_secret)
-        return frozenset(values)
+        identity = self.settings.identity
+        values |= {identity.client_secret, identity.certificate_password}
+        return frozenset(values) - {""}
 
 
-def resolve(environ: Mapping[str, str], *, warn: Callable[[str], object]) -> Resolved:
+def resolve(
+    environ: Mapping[str, str],
+    *,
+    warn: Callable[[str], object],
+    cache: "SecretCache | None" = None,
+) -> Resolved:
     """Read everything that the variables name, within their deadline.
 
     Without secrets to read no SDK is imported and nobody is asked.
@@ -41,6 +54,7 @@ def resolve(environ: Mapping[str, str], *, warn: Callable[[str], object]) -> Res
     Args:
         environ: Variables as the run sees them, such as ``os.environ``.
         warn: Receives each warning once, those about values from the workspace too.
+        cache: Secrets that this process has read already; receives what is read now.
 
     Raises:
         RemoteEntryError: A subclass says which step failed, where it looked and what to do.
@@ -48,11 +62,12 @@ def resolve(environ: Mapping[str, str], *, warn: Callable[[str], object]) -> Res
     settings = Settings.from_environ(environ)
     for warning in settings.warnings:
         warn(warning)
-    if not settings.secrets and not settings.from_workspace:
+    if not settings.needs_identity and not settings.from_workspace:
         return Resolved(settings, Bundle())
     try:
-        from remote_entry.identity import open_credential, read_from_workspace
+        from remote_entry.identity import SQL_SCOPE, open_credential, token_source
         from remote_entry.vault import open_vault, read_secrets
+        from remote_entry.workspace import read_from_workspace
     except ImportError as error:
         raise SettingsError(
             f"The Python package {error.name} is not installed here; looked for it to read secrets",
@@ -65,14 +80,27 @@ def resolve(environ: Mapping[str, str], *, warn: Callable[[str], object]) -> Res
     if values:
         settings = _complete(settings, environ, values, warn)
     workspace = _handed_over(settings.from_workspace, values)
-    if not settings.secrets:
+    if not settings.needs_identity:
         return Resolved(settings, Bundle(workspace=workspace))
-    credential = open_credential(settings, deadline)
+    credential = open_credential(settings.identity, deadline)
+    sql_token = None
+    if not settings.sql.uses_password:
+        sql_token = token_source(credential, settings.identity, SQL_SCOPE)
+    if not settings.secrets:
+        return Resolved(settings, Bundle(workspace=workspace), sql_token)
     client = open_vault(settings.vault_url, credential, deadline)
     secrets = read_secrets(
-        settings.secrets, client, vault_url=settings.vault_url, deadline=deadline
+        settings.secrets, client, vault_url=settings.vault_url, deadline=deadline, cache=cache
     )
-    return Resolved(settings, Bundle(secrets, workspace))
+    for warning in expiry_warnings(secrets):
+        warn(warning)
+    return Resolved(settings, Bundle(secrets, workspace), sql_token)
+
+
+def expiry_warnings(secrets: Iterable[Secret]) -> list[str]:
+    """Return one line for each secret that has expired or soon will."""
+    now = datetime.now(timezone.utc)
+    return [warning for secret in secrets if (warning := secret.expiry_warning(now))]
 
 
 def _complete(

@@ -1,9 +1,11 @@
 """A secret's value with where it came from; only ``.value`` gives the value away."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 from remote_entry.references import SecretReference, WorkspaceReference, describe_version
+
+EXPIRES_SOON = timedelta(days=14)
 
 
 class Secret:
@@ -59,3 +61,17 @@ class Secret:
         if self.expires_on is not None:
             details += f", expires {self.expires_on:%Y-%m-%d}"
         return self.reference.describe(details)
+
+    def expiry_warning(self, now: datetime) -> str | None:
+        """Return what to do about a secret that has expired or soon will, or None.
+
+        Key Vault hands out an expired secret all the same; the database may refuse it.
+
+        Args:
+            now: The time, with its zone.
+        """
+        if self.expires_on is None or self.expires_on - now > EXPIRES_SOON:
+            return None
+        days = (self.expires_on - now).days
+        when = f"expires in {days} days" if self.expires_on > now else "has expired"
+        return f"{self.reference} {when} ({self.expires_on:%Y-%m-%d}): rotate it in the vault"

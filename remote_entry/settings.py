@@ -5,83 +5,42 @@ problem is reported at once; values are never quoted, because a password may sta
 belongs.
 """
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from remote_entry.credentials import CREDENTIAL_VARIABLES
-from remote_entry.errors import SettingsError
-from remote_entry.references import PREFIX, SecretReference, read_references
+from remote_entry.identity_settings import IdentitySettings, read_identity, require_identity
+from remote_entry.references import (
+    FROM_WORKSPACE_SUFFIX,
+    PREFIX,
+    SecretReference,
+    read_references,
+)
+from remote_entry.sql_settings import (
+    CONNECTION_STRING_LABEL,
+    PASSWORD_LABEL,
+    SQL_LABELS,
+    SqlSettings,
+    read_sql,
+)
+from remote_entry.variables import positive_seconds, settings_error, strip
 
 __all__ = [
     "CREDENTIAL_VARIABLES",
     "FROM_WORKSPACE_SUFFIX",
     "SQL_LABELS",
+    "IdentitySettings",
     "SecretReference",
     "Settings",
     "SqlSettings",
 ]
 
-FROM_WORKSPACE_SUFFIX = "_FROM_WORKSPACE"
-
 DEFAULT_DEADLINE = 60.0
 DEFAULT_GRACE = 30.0
 
-USER_NAME_LABEL = "SQL_USERNAME"
-PASSWORD_LABEL = "SQL_PASSWORD"  # noqa: S105 (a label, not a password)
-CONNECTION_STRING_LABEL = "SQL_CONNECTION_STRING"
-SQL_LABELS = frozenset({USER_NAME_LABEL, PASSWORD_LABEL, CONNECTION_STRING_LABEL})
-"""Secrets that open the SQL Server: labels in Key Vault, or variables from the workspace."""
-
 _NOTHING_READ: Mapping[str, str] = MappingProxyType({})
-
-_DIRECTORY_ID = re.compile(r"[0-9A-Za-z.-]+")
-_SQL_SERVER = re.compile(
-    r"(?:tcp:)?(?P<host>[^\s,;:{}\\]+(?:\\[^\s,;:{}\\]+)?)(?:[,:](?P<port>\d{1,5}))?",
-    re.IGNORECASE,
-)
-_HIGHEST_PORT = 65535
-
-
-@dataclass(frozen=True)
-class SqlSettings:
-    r"""Where the SQL Server is and which secrets open it.
-
-    Attributes:
-        server: Host name, or host\instance; empty if ``SQL_SERVER`` is not set.
-        port: TCP port, or None for the driver's default.
-        database: Database name; empty for the login's default.
-        user_name_label: Label of the secret with the login's name, None if there is none; the
-            label of a secret from the workspace is its variable.
-        password_label: Label of the secret with the login's password, None if there is none.
-        connection_string_label: Label of a whole ODBC connection string; it wins over the rest.
-    """
-
-    server: str = ""
-    port: int | None = None
-    database: str = ""
-    user_name_label: str | None = None
-    password_label: str | None = None
-    connection_string_label: str | None = None
-
-    @classmethod
-    def from_environ(cls, environ: Mapping[str, str], labels: Collection[str]) -> "SqlSettings":
-        """Read and check the SQL Server's variables alone.
-
-        Args:
-            environ: Variables as the run sees them, such as ``os.environ``.
-            labels: Labels of the secrets that there are.
-
-        Raises:
-            SettingsError: ``SQL_SERVER`` is malformed.
-        """
-        problems: list[str] = []
-        settings = _sql_settings(_strip(environ, []), labels, problems)
-        if problems:
-            raise _settings_error(problems)
-        return settings
 
 
 @dataclass(frozen=True)
@@ -89,9 +48,7 @@ class Settings:
     """Everything the run's variables say.
 
     Attributes:
-        tenant_id: Entra tenant of the service principal; empty if no secret is asked for.
-        client_id: Application id of the service principal.
-        client_secret: Its secret; empty if it comes from the workspace and was not read yet.
+        identity: Who the run is.
         vault_url: ``https://<vault>.vault.azure.net``, without a trailing slash.
         secrets: The secrets to read.
         sql: The SQL Server.
@@ -101,16 +58,19 @@ class Settings:
         warnings: What was understood but should be corrected.
     """
 
-    tenant_id: str = ""
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
     vault_url: str = ""
     secrets: tuple[SecretReference, ...] = ()
-    sql: SqlSettings = SqlSettings()
+    sql: SqlSettings = field(default_factory=SqlSettings)
     from_workspace: Mapping[str, str] = field(default_factory=dict)
     deadline: float = DEFAULT_DEADLINE
     grace: float = DEFAULT_GRACE
     warnings: tuple[str, ...] = ()
+
+    @property
+    def needs_identity(self) -> bool:
+        """Whether anything asks for a token."""
+        return bool(self.secrets) or not self.sql.uses_password
 
     @classmethod
     def from_environ(
@@ -131,62 +91,33 @@ class Settings:
         """
         problems: list[str] = []
         warnings: list[str] = []
-        variables = _strip(environ, warnings)
+        variables = strip(environ, warnings)
         names = _split_off_workspace(variables, problems, warnings)
         _warn_of_unused_credentials(variables, names, warnings)
-        variables |= _strip(from_workspace, warnings)
+        variables |= strip(from_workspace, warnings)
         pending = [variable for variable in names if variable not in from_workspace]
         references = read_references(variables | dict.fromkeys(pending), problems, warnings)
         secrets = tuple(
             replace(reference, name_held_by=names.get(reference.variable))
             for reference in references
         )
-        if secrets or any(variable.startswith(PREFIX) for variable in pending):
-            _require_identity(variables, names, problems)
         labels = {reference.label for reference in secrets} | (SQL_LABELS & names.keys())
         settings = cls(
-            tenant_id=_directory_id("AZURE_TENANT_ID", variables, problems),
-            client_id=_directory_id("AZURE_CLIENT_ID", variables, problems),
-            client_secret=variables.get("AZURE_CLIENT_SECRET", ""),
+            identity=read_identity(variables, problems, warnings),
             vault_url=_vault_url(variables.get("KEY_VAULT_URL", ""), problems),
             secrets=secrets,
-            sql=_sql_settings(variables, labels, problems),
+            sql=read_sql(variables, labels, problems),
             from_workspace=names,
-            deadline=_seconds("REMOTE_ENTRY_DEADLINE", variables, DEFAULT_DEADLINE, problems),
-            grace=_seconds("REMOTE_ENTRY_GRACE", variables, DEFAULT_GRACE, problems),
+            deadline=positive_seconds(
+                "REMOTE_ENTRY_DEADLINE", variables, DEFAULT_DEADLINE, problems
+            ),
+            grace=positive_seconds("REMOTE_ENTRY_GRACE", variables, DEFAULT_GRACE, problems),
             warnings=tuple(warnings),
         )
+        _require(settings, variables, pending, problems)
         if problems:
-            raise _settings_error(problems)
+            raise settings_error(problems)
         return settings
-
-
-def _strip(environ: Mapping[str, str], warnings: list[str]) -> dict[str, str]:
-    """Remove stray white space around the values this package reads."""
-    variables = {}
-    for variable, value in environ.items():
-        stripped = value.strip()
-        if stripped != value and _is_ours(variable):
-            warnings.append(f"{variable} has white space around its value; it was removed")
-        variables[variable] = stripped
-    return variables
-
-
-def _is_ours(variable: str) -> bool:
-    """Tell whether this package gives a meaning to a variable."""
-    return (
-        variable.startswith(("AZURE_SECRET_", "REMOTE_ENTRY_"))
-        or variable.endswith(FROM_WORKSPACE_SUFFIX)
-        or variable
-        in {
-            "AZURE_TENANT_ID",
-            "AZURE_CLIENT_ID",
-            "AZURE_CLIENT_SECRET",
-            "KEY_VAULT_URL",
-            "SQL_SERVER",
-            "SQL_DATABASE",
-        }
-    )
 
 
 def _split_off_workspace(
@@ -210,18 +141,6 @@ def _split_off_workspace(
     return from_workspace
 
 
-def _require_identity(
-    variables: Mapping[str, str], from_workspace: Mapping[str, str], problems: list[str]
-) -> None:
-    """Check that secrets are asked for with a vault and a service principal to open it."""
-    required = ("KEY_VAULT_URL", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
-    problems.extend(
-        f"{variable} is not set, and neither is {variable}{FROM_WORKSPACE_SUFFIX}"
-        for variable in required
-        if not variables.get(variable) and variable not in from_workspace
-    )
-
-
 def _warn_of_unused_credentials(
     variables: Mapping[str, str], from_workspace: Mapping[str, str], warnings: list[str]
 ) -> None:
@@ -235,12 +154,17 @@ def _warn_of_unused_credentials(
     )
 
 
-def _directory_id(variable: str, variables: Mapping[str, str], problems: list[str]) -> str:
-    """Return a tenant or client id."""
-    value = variables.get(variable, "")
-    if value and not _DIRECTORY_ID.fullmatch(value):
-        problems.append(f"{variable} is not an id: letters, digits, '-' and '.' only")
-    return value
+def _require(
+    settings: Settings, variables: Mapping[str, str], pending: list[str], problems: list[str]
+) -> None:
+    """Check that what is asked for comes with a vault and with an identity to open it."""
+    asks_vault = bool(settings.secrets) or any(name.startswith(PREFIX) for name in pending)
+    if asks_vault and not variables.get("KEY_VAULT_URL") and "KEY_VAULT_URL" not in pending:
+        problems.append(
+            f"KEY_VAULT_URL is not set, and neither is KEY_VAULT_URL{FROM_WORKSPACE_SUFFIX}"
+        )
+    if asks_vault or settings.needs_identity:
+        require_identity(settings.identity, pending, problems)
 
 
 def _vault_url(url: str, problems: list[str]) -> str:
@@ -264,65 +188,3 @@ def _vault_url(url: str, problems: list[str]) -> str:
         problems.append("KEY_VAULT_URL is not of the form https://<vault>.vault.azure.net/")
         return ""
     return f"https://{parts.netloc}"
-
-
-def _sql_settings(
-    variables: Mapping[str, str], labels: Collection[str], problems: list[str]
-) -> SqlSettings:
-    """Return where the SQL Server is and which labels open it."""
-    server, port = _sql_server(variables.get("SQL_SERVER", ""), problems)
-    user_name, password, connection_string = USER_NAME_LABEL, PASSWORD_LABEL, None
-    if CONNECTION_STRING_LABEL in labels:
-        connection_string = CONNECTION_STRING_LABEL
-    elif USER_NAME_LABEL not in labels and PASSWORD_LABEL not in labels:
-        user_name, password = "1", "2"
-    return SqlSettings(
-        server=server,
-        port=port,
-        database=variables.get("SQL_DATABASE", ""),
-        user_name_label=user_name if user_name in labels else None,
-        password_label=password if password in labels else None,
-        connection_string_label=connection_string,
-    )
-
-
-def _sql_server(address: str, problems: list[str]) -> tuple[str, int | None]:
-    """Split ``tcp:name,1433`` and its many spellings into host and port."""
-    if not address:
-        return "", None
-    match = _SQL_SERVER.fullmatch(address)
-    if match is None or int(match["port"] or 0) > _HIGHEST_PORT:
-        problems.append(
-            "SQL_SERVER is not a server: use name.database.windows.net or name,1433 "
-            "(no user name, no database, no URL)"
-        )
-        return "", None
-    return match["host"], int(match["port"]) if match["port"] else None
-
-
-def _seconds(
-    variable: str, variables: Mapping[str, str], default: float, problems: list[str]
-) -> float:
-    """Return a positive number of seconds."""
-    text = variables.get(variable, "")
-    if not text:
-        return default
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        problems.append(f"{variable} is not a positive number of seconds")
-        return default
-    return seconds
-
-
-def _settings_error(problems: list[str]) -> SettingsError:
-    """Return one error for all problems."""
-    found = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
-    lines = "".join(f"\n  - {problem}" for problem in problems)
-    return SettingsError(
-        f"The run's environment variables have {found}:{lines}",
-        kind="settings",
-        hint="correct environment_variables in the job file or in the registered environment",
-    )

@@ -74,6 +74,30 @@ CONDITIONS = {
     49918: _passing("the server lacks resources for the request"),
     49919: _passing("the server handles too many changes at once"),
     49920: _passing("the server handles too many operations at once"),
+    8645: _passing("the server had no memory for the query in time"),
+    1205: Condition(
+        "deadlock",
+        "the server chose the query as the victim of a deadlock",
+        "try again; if it stays, read with snapshot isolation",
+        transient=True,
+    ),
+    1222: Condition(
+        "lock-timeout",
+        "another session held a lock for longer than LOCK_TIMEOUT allows",
+        "try again when the other session is done",
+        transient=True,
+    ),
+    3960: Condition(
+        "snapshot-conflict",
+        "another session changed the rows that this snapshot transaction wanted to change",
+        "run the whole transaction again",
+        transient=True,
+    ),
+    229: Condition(
+        "permission-denied",
+        "the login may not do that",
+        "grant its database user what the query needs, or query something else",
+    ),
 }
 
 UNTRUSTED_CERTIFICATE = Condition(
@@ -99,6 +123,7 @@ BROKEN_OFF = Condition(
     "connection-lost",
     "the connection broke off",
     "try again; if it stays, check the network",
+    transient=True,
 )
 UNKNOWN = Condition("failed", "", "see what the driver said")
 
@@ -134,6 +159,18 @@ def explain_sql(error: Exception, *, what: str, masker: Masker) -> SqlError:
         number=number,
         transient=condition.transient,
     )
+
+
+def may_have_ended_session(error: BaseException) -> bool:
+    """Tell whether the server may have closed the connection after an error of its own.
+
+    The driver reports those of class 20 and above as HY000, and says nothing of the class.
+    """
+    if not isinstance(error, Exception):
+        return False
+    state, text = _state_and_text(error)
+    number = _native_number(text)
+    return number is not None and (state == "HY000" or number in CONDITIONS)
 
 
 def _state_and_text(error: Exception) -> tuple[str, str]:

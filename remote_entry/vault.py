@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from azure.core.credentials import TokenCredential
 from azure.keyvault.secrets import KeyVaultSecret, SecretClient
 
-from remote_entry.azure_errors import explain_identity, explain_secret, explain_vault
+from remote_entry.azure_errors import explain_identity, explain_secret, raise_if_whole_vault
 from remote_entry.azure_retry import client_options
 from remote_entry.deadline import Deadline, start_in_background
 from remote_entry.errors import SecretFailure, VaultError
@@ -18,6 +19,13 @@ from remote_entry.references import SecretReference
 from remote_entry.secret import Secret
 
 PARALLEL_READS = 8
+
+SecretKey = tuple[str, str, str | None]
+"""Vault address, secret name and version (None for the latest)."""
+
+SecretCache = dict[SecretKey, Secret]
+"""What a process read already: asked again, it does not ask the vault again, which counts requests
+and throttles."""
 
 
 class SecretReader(Protocol):
@@ -38,17 +46,16 @@ def read_secrets(
     *,
     vault_url: str,
     deadline: Deadline,
+    cache: SecretCache | None = None,
 ) -> tuple[Secret, ...]:
     """Read every secret, or say of every one that failed why it did.
-
-    The first read runs alone: it meets the vault's challenge and fetches the token, which the
-    parallel reads then share. Without it eight threads fetch eight tokens.
 
     Args:
         references: What to read; the same name and version is read once.
         reader: A Key Vault client.
-        vault_url: The vault's address, for messages.
+        vault_url: The vault's address, for messages and for the cache.
         deadline: When to stop waiting.
+        cache: What this process read before; receives what is read now.
 
     Returns:
         One secret for each reference, in order.
@@ -57,24 +64,67 @@ def read_secrets(
         IdentityError: There is no token.
         VaultError: The vault is out of reach, or at least one secret failed.
     """
-    if not references:
-        return ()
-    unique = list({(item.name, item.version): item for item in references}.values())
-    outcomes = _read_all(unique[:1], reader, deadline)
-    if isinstance(outcomes[0], SecretFailure):
-        vault_error = explain_vault(outcomes[0], vault_url)
-        if vault_error is not None:
-            raise vault_error
-    outcomes += _read_all(unique[1:], reader, deadline)
+    outcomes = try_secrets(references, reader, vault_url=vault_url, deadline=deadline, cache=cache)
     failures = tuple(outcome for outcome in outcomes if isinstance(outcome, SecretFailure))
     if failures:
-        raise _failed(failures, len(unique), vault_url)
-    read = {
-        (item.name, item.version): secret
-        for item, secret in zip(unique, outcomes, strict=True)
-        if isinstance(secret, Secret)
-    }
-    return tuple(read[item.name, item.version].with_reference(item) for item in references)
+        raise _failed(failures, len(outcomes), vault_url)
+    return tuple(outcome for outcome in outcomes if isinstance(outcome, Secret))
+
+
+def try_secrets(
+    references: Sequence[SecretReference],
+    reader: SecretReader,
+    *,
+    vault_url: str,
+    deadline: Deadline,
+    cache: SecretCache | None = None,
+) -> list[Secret | SecretFailure]:
+    """Read every secret; one that fails does not keep the others.
+
+    The first read runs alone: it meets the vault's challenge and fetches the token, which the
+    parallel reads then share. Without it eight threads fetch eight tokens.
+
+    The arguments are those of ``read_secrets``.
+
+    Returns:
+        One outcome for each reference, in order.
+
+    Raises:
+        IdentityError: There is no token.
+        VaultError: The vault is out of reach as a whole.
+    """
+    known: SecretCache = {} if cache is None else cache
+    wanted = {_key(vault_url, item): item for item in references}
+    missing = {key: item for key, item in wanted.items() if key not in known}
+    outcomes = _read_in_turn(list(missing.values()), reader, vault_url, deadline)
+    failed: dict[SecretKey, SecretFailure] = {}
+    for key, outcome in zip(missing, outcomes, strict=True):
+        if isinstance(outcome, Secret):
+            known[key] = outcome
+        else:
+            failed[key] = outcome
+    return [
+        known[key].with_reference(item)
+        if (key := _key(vault_url, item)) in known
+        else replace(failed[key], secret=str(item))
+        for item in references
+    ]
+
+
+def _key(vault_url: str, reference: SecretReference) -> SecretKey:
+    """Return what a secret is known by."""
+    return (vault_url, reference.name, reference.version)
+
+
+def _read_in_turn(
+    references: Sequence[SecretReference], reader: SecretReader, vault_url: str, deadline: Deadline
+) -> list[Secret | SecretFailure]:
+    """Read the first secret, then the others; raise what every one of them would meet."""
+    outcomes = _read_all(references[:1], reader, deadline)
+    for outcome in outcomes:
+        if isinstance(outcome, SecretFailure):
+            raise_if_whole_vault(outcome, vault_url)
+    return outcomes + _read_all(references[1:], reader, deadline)
 
 
 def _read_all(

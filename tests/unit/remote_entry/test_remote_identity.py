@@ -1,115 +1,104 @@
-"""Settings become a credential; workspace secrets become variables."""
+"""Settings become the credential that they name, and no other."""
 
-import sys
-import threading
-from types import ModuleType
-from typing import Any
+from pathlib import Path
 
 import pytest
-from azure.identity import ClientSecretCredential
+from azure.identity import ClientSecretCredential, ManagedIdentityCredential
 
 from remote_entry.deadline import Deadline
 from remote_entry.errors import IdentityError
-from remote_entry.identity import open_credential, read_from_workspace
-from remote_entry.settings import Settings
+from remote_entry.identity import open_credential
+from remote_entry.identity_settings import IdentitySettings, read_identity
+
+PRINCIPAL = {
+    "AZURE_TENANT_ID": "11111111-2222-3333-4444-555555555555",
+    "AZURE_CLIENT_ID": "66666666-7777-8888-9999-000000000000",
+}
+MANAGED = {"REMOTE_ENTRY_IDENTITY": "managed-identity"}
 
 
-class FakeRun:
-    """Plays azureml.core.Run for one workspace: class and run at once."""
-
-    def __init__(self) -> None:
-        self.secrets: dict[str, str] = {}
-        self.failure: Exception | None = None
-        self.blocked: threading.Event | None = None
-        self.asked: list[list[str]] = []
-
-    def get_context(self, *, allow_offline: bool) -> "FakeRun":
-        """Return the run, as the SDK does inside one."""
-        assert not allow_offline
-        return self
-
-    def get_secrets(self, names: list[str]) -> dict[str, str | None]:
-        """Return found and not found secrets."""
-        self.asked.append(names)
-        if self.blocked:
-            self.blocked.wait(30)
-        if self.failure:
-            raise self.failure
-        return {name: self.secrets.get(name) for name in names}
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
-    """Return the fake run of a process that Azure ML started."""
-    fake = FakeRun()
-    module: Any = ModuleType("azureml.core")
-    module.Run = fake
-    monkeypatch.setitem(sys.modules, "azureml.core", module)
-    monkeypatch.setenv("AZUREML_RUN_ID", "run-1")
-    return fake
+def identity(**variables: str) -> IdentitySettings:
+    """Read an identity that has no problem and causes no warning."""
+    problems: list[str] = []
+    warnings: list[str] = []
+    settings = read_identity(variables, problems, warnings)
+    assert problems + warnings == []
+    return settings
 
 
 def test_service_principal_is_used_explicitly() -> None:
     """No chain of guesses decides who the run is."""
-    settings = Settings(
-        tenant_id="11111111-2222-3333-4444-555555555555", client_id="app", client_secret="canary"
-    )
-    credential = open_credential(settings, Deadline(60))
-    assert isinstance(credential, ClientSecretCredential)
+    settings = identity(**PRINCIPAL, AZURE_CLIENT_SECRET="canary")
+    assert isinstance(open_credential(settings, Deadline(60)), ClientSecretCredential)
+
+
+def test_managed_identity_is_opted_in() -> None:
+    """The client id of a service principal is not taken for a managed identity's."""
+    settings = identity(**MANAGED, **PRINCIPAL)
+    assert settings.managed_identity_client_id == ""
+    assert isinstance(open_credential(settings, Deadline(60)), ManagedIdentityCredential)
+
+
+@pytest.mark.parametrize(
+    ("variables", "client_id"),
+    [
+        ({"MANAGED_IDENTITY_CLIENT_ID": "mine", "DEFAULT_IDENTITY_CLIENT_ID": "azureml"}, "mine"),
+        ({"DEFAULT_IDENTITY_CLIENT_ID": "azureml"}, "azureml"),
+        ({"DEFAULT_IDENTITY_CLIENT_ID": "clientid"}, ""),
+        ({}, ""),
+    ],
+)
+def test_managed_identity_has_a_variable_of_its_own(
+    variables: dict[str, str], client_id: str
+) -> None:
+    """Azure ML's own variable stands in for it, but not with the text that says there is none."""
+    assert identity(**MANAGED, **variables).managed_identity_client_id == client_id
 
 
 def test_missing_part_lists_where_it_was_looked_for() -> None:
-    """The error names the variable and its indirect form."""
+    """The error names each place in which a proof of the identity could have been."""
     with pytest.raises(IdentityError) as caught:
-        open_credential(Settings(tenant_id="t", client_id="c"), Deadline(60))
-    assert "AZURE_CLIENT_SECRET" in str(caught.value)
-    assert "_FROM_WORKSPACE" in str(caught.value)
+        open_credential(identity(**PRINCIPAL), Deadline(60))
+    for place in (
+        "AZURE_CLIENT_SECRET is not set",
+        "AZURE_CLIENT_SECRET_FROM_WORKSPACE",
+        "AZURE_CLIENT_CERTIFICATE_PATH",
+        "REMOTE_ENTRY_IDENTITY=managed-identity",
+    ):
+        assert place in str(caught.value)
 
 
-def test_all_names_are_read_in_one_call(run: FakeRun) -> None:
-    """One request, whatever the number of variables; a name used twice is asked for once."""
-    run.secrets = {"a": "value-a", "b": "value-b"}
-    values = read_from_workspace({"X": "a", "Y": "b", "Z": "a"}, Deadline(10))
-    assert values == {"X": "value-a", "Y": "value-b", "Z": "value-a"}
-    assert run.asked == [["a", "b"]]
+def test_certificate_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """The message has the path, and where it was seen from."""
+    path = str(tmp_path / "none.pem")
+    with pytest.raises(IdentityError, match=r"none.pem, seen from") as caught:
+        open_credential(identity(**PRINCIPAL, AZURE_CLIENT_CERTIFICATE_PATH=path), Deadline(60))
+    assert caught.value.kind == "identity.certificate"
 
 
-def test_nothing_to_read_imports_nothing() -> None:
-    """Without such a variable no Azure ML run is needed."""
-    assert read_from_workspace({}, Deadline(10)) == {}
-
-
-def test_secret_that_the_workspace_lacks_is_named(run: FakeRun) -> None:
-    """The message leads from the variable to the workspace's secret."""
-    run.secrets = {"a": "value-a"}
-    with pytest.raises(IdentityError) as caught:
-        read_from_workspace({"X": "a", "AZURE_CLIENT_SECRET": "gone"}, Deadline(10))
-    assert "AZURE_CLIENT_SECRET_FROM_WORKSPACE → gone" in str(caught.value)
-    assert "submitter secret set gone" in str(caught.value)
-
-
-def test_outside_a_run_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a laptop there is no run whose token could be used."""
-    monkeypatch.delenv("AZUREML_RUN_ID", raising=False)
-    with pytest.raises(IdentityError) as caught:
-        read_from_workspace({"X": "a"}, Deadline(10))
-    assert caught.value.kind == "identity.no-run"
-
-
-def test_sdks_failure_is_told_without_its_text(run: FakeRun) -> None:
-    """What the SDK quotes from a response stays out of the message."""
-    run.failure = RuntimeError("response with canary")
-    with pytest.raises(IdentityError) as caught:
-        read_from_workspace({"X": "a"}, Deadline(10))
-    assert "RuntimeError" in str(caught.value)
+def test_file_that_is_no_certificate_is_not_quoted(tmp_path: Path) -> None:
+    """Somebody may point at the file with the client secret."""
+    file = tmp_path / "secret.txt"
+    file.write_text("canary")
+    settings = identity(**PRINCIPAL, AZURE_CLIENT_CERTIFICATE_PATH=str(file))
+    with pytest.raises(IdentityError, match=r"cannot be used \(ValueError\)") as caught:
+        open_credential(settings, Deadline(60))
     assert "canary" not in str(caught.value)
-    assert caught.value.__suppress_context__
 
 
-def test_silent_workspace_ends_with_the_deadline(run: FakeRun) -> None:
-    """The SDK has no bound of its own."""
-    run.blocked = threading.Event()
-    with pytest.raises(IdentityError) as caught:
-        read_from_workspace({"X": "a"}, Deadline(0.05))
-    run.blocked.set()
-    assert caught.value.kind == "identity.deadline"
+def test_unknown_kind_and_two_proofs_are_noticed() -> None:
+    """A typing error must not become another identity in silence."""
+    problems: list[str] = []
+    warnings: list[str] = []
+    variables = {"REMOTE_ENTRY_IDENTITY": "managed", "AZURE_CLIENT_SECRET": "canary"}
+    read_identity(variables | {"AZURE_CLIENT_CERTIFICATE_PATH": "x.pem"}, problems, warnings)
+    assert problems == ["REMOTE_ENTRY_IDENTITY is neither service-principal nor managed-identity"]
+    assert "the certificate is used" in warnings[0]
+
+
+def test_repr_shows_neither_secret_nor_password() -> None:
+    """Settings end in tracebacks."""
+    settings = identity(
+        AZURE_CLIENT_SECRET="canary", AZURE_CLIENT_CERTIFICATE_PASSWORD="canary-password"
+    )
+    assert "canary" not in repr(settings)

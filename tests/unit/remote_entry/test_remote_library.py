@@ -13,7 +13,7 @@ import remote_entry
 from remote_entry.errors import SettingsError
 from remote_entry.flush import flush_run
 from remote_entry.handover import DESCRIPTOR_VARIABLE, Bundle, write_bundle
-from remote_entry.library import Access, _open_engine, _Process, find_access
+from remote_entry.library import Access, _open_database, _Process, find_access
 from remote_entry.references import SecretReference, WorkspaceReference
 from remote_entry.secret import Secret
 from remote_entry.settings import SqlSettings
@@ -120,15 +120,15 @@ def test_login_from_the_workspace_opens_the_sql_server(monkeypatch: pytest.Monke
     )
     opened: list[tuple[SqlSettings, dict[str, str]]] = []
 
-    def open_engine(sql: SqlSettings, values: dict[str, str], **_: str) -> object:
+    def open_database(sql: SqlSettings, values: dict[str, str], **_: object) -> object:
         opened.append((sql, values))
         return object()
 
-    monkeypatch.setattr("remote_entry.sqlserver.open_engine", open_engine)
+    monkeypatch.setattr("remote_entry.sqlserver.open_database", open_database)
     descriptor = write_bundle(Bundle(workspace=workspace))
     try:
         environ = {DESCRIPTOR_VARIABLE: str(descriptor), "SQL_SERVER": "flights"}
-        _open_engine(find_access(environ))
+        _open_database(find_access(environ))
     finally:
         os.close(descriptor)
     [(sql, values)] = opened

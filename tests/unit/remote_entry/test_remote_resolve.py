@@ -10,7 +10,7 @@ import pytest
 from remote_entry.deadline import Deadline
 from remote_entry.errors import SettingsError
 from remote_entry.resolve import Resolved, resolve
-from remote_entry.settings import Settings
+from remote_entry.settings import IdentitySettings
 
 ENVIRON = {
     "AZURE_TENANT_ID": "11111111-2222-3333-4444-555555555555",
@@ -46,27 +46,27 @@ def values_by_label(resolved: Resolved) -> dict[str, str]:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[IdentitySettings]:
     """Play the workspace and the vault; return the settings that credentials were opened with."""
-    seen: list[Settings] = []
+    seen: list[IdentitySettings] = []
 
     def read_from_workspace(names: Mapping[str, str], _: Deadline) -> dict[str, str]:
         return {variable: WORKSPACE[name] for variable, name in names.items()}
 
-    def open_credential(settings: Settings, _: Deadline) -> object:
+    def open_credential(settings: IdentitySettings, _: Deadline) -> object:
         seen.append(settings)
         return object()
 
     def open_vault(*_: object) -> FakeClient:
         return FakeClient()
 
-    monkeypatch.setattr("remote_entry.identity.read_from_workspace", read_from_workspace)
+    monkeypatch.setattr("remote_entry.workspace.read_from_workspace", read_from_workspace)
     monkeypatch.setattr("remote_entry.identity.open_credential", open_credential)
     monkeypatch.setattr("remote_entry.vault.open_vault", open_vault)
     return seen
 
 
-def test_client_secret_from_the_workspace_opens_the_vault(opened: list[Settings]) -> None:
+def test_client_secret_from_the_workspace_opens_the_vault(opened: list[IdentitySettings]) -> None:
     """No credential needs to stand in the registered environment."""
     resolved = resolve(ENVIRON, warn=unexpected)
     assert [settings.client_secret for settings in opened] == ["canary-client"]
@@ -74,14 +74,14 @@ def test_client_secret_from_the_workspace_opens_the_vault(opened: list[Settings]
     assert values_by_label(resolved) == values
 
 
-def test_credentials_are_not_handed_over(opened: list[Settings]) -> None:
+def test_credentials_are_not_handed_over(opened: list[IdentitySettings]) -> None:
     """The command gets the API key, which is its own, and not the key to the vault."""
     resolved = resolve(ENVIRON, warn=unexpected)
     assert values_by_label(resolved)["API_KEY"] == "canary-api"
     assert "AZURE_CLIENT_SECRET" not in values_by_label(resolved)
 
 
-def test_everything_that_was_read_is_masked(opened: list[Settings]) -> None:
+def test_everything_that_was_read_is_masked(opened: list[IdentitySettings]) -> None:
     """The client secret too, although the command does not get it."""
     resolved = resolve(ENVIRON, warn=unexpected)
     expected = {"canary-client", "canary-api", "canary-user", "canary-password"}
@@ -89,7 +89,7 @@ def test_everything_that_was_read_is_masked(opened: list[Settings]) -> None:
     assert "canary" not in repr(resolved)
 
 
-def test_workspace_alone_needs_no_vault(opened: list[Settings]) -> None:
+def test_workspace_alone_needs_no_vault(opened: list[IdentitySettings]) -> None:
     """Variables from the workspace work without a service principal."""
     environ = {"API_KEY_FROM_WORKSPACE": "api-key"}
     resolved = resolve(environ, warn=unexpected)
@@ -106,7 +106,7 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_value_from_the_workspace_is_checked_like_any_other(
-    opened: list[Settings], monkeypatch: pytest.MonkeyPatch
+    opened: list[IdentitySettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A vault's address may come from the workspace; a wrong one is a settings error."""
     monkeypatch.setitem(WORKSPACE, "address", "http://flights")
@@ -117,7 +117,7 @@ def test_value_from_the_workspace_is_checked_like_any_other(
 
 
 def test_login_from_the_workspace_is_handed_over(
-    opened: list[Settings], monkeypatch: pytest.MonkeyPatch
+    opened: list[IdentitySettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQL_PASSWORD_FROM_WORKSPACE is no key of this package's own: connect() needs it."""
     monkeypatch.setitem(WORKSPACE, "login", "trainer")
@@ -134,7 +134,7 @@ def test_login_from_the_workspace_is_handed_over(
 
 
 def test_name_from_the_workspace_is_masked_and_used_up(
-    opened: list[Settings], monkeypatch: pytest.MonkeyPatch
+    opened: list[IdentitySettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command gets the secret of that name; the name came from a vault, so it is masked."""
     monkeypatch.setitem(WORKSPACE, "name-of-user", "sql-user")
@@ -147,7 +147,7 @@ def test_name_from_the_workspace_is_masked_and_used_up(
 
 
 def test_every_warning_is_given_once(
-    opened: list[Settings], monkeypatch: pytest.MonkeyPatch
+    opened: list[IdentitySettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that only the workspace's values bring are given too."""
     monkeypatch.setitem(WORKSPACE, "address", "https://flights.vault.azure.net/ ")

@@ -8,18 +8,14 @@ from typing import Any
 
 import pytest
 
+from remote_entry.connector import SQL_COPT_SS_ACCESS_TOKEN, Connector
 from remote_entry.errors import SettingsError, SqlError
 from remote_entry.masking import Masker
 from remote_entry.reachability import check_reachable
 from remote_entry.settings import SqlSettings
 from remote_entry.sql_errors import explain_sql
-from remote_entry.sqlserver import (
-    RETRY_DELAYS,
-    Connector,
-    build_connection_string,
-    describe_server,
-    open_engine,
-)
+from remote_entry.sql_login import build_connection_string, describe_server, session_tags
+from remote_entry.sqlserver import open_database
 
 SQL = SqlSettings(
     server="flights.database.windows.net",
@@ -34,7 +30,10 @@ VALUES = {"1": "trainer", "2": "can;ary}"}
 def build(settings: SqlSettings, values: dict[str, str]) -> str:
     """Build a connection string on a machine with driver 18."""
     return build_connection_string(
-        settings, values, application_name="remote_entry/1 run-7", find_driver=lambda: "Driver 18"
+        settings,
+        values,
+        tags=session_tags("remote_entry/1", "flights", "run-7"),
+        find_driver=lambda: "Driver 18",
     )
 
 
@@ -58,10 +57,12 @@ class FakeDriver:
     def __init__(self, *outcomes: Any) -> None:
         self.outcomes: Iterator[Any] = iter(outcomes)
         self.attempts: list[tuple[str, int]] = []
+        self.attributes: list[dict[int, bytes]] = []
 
-    def connect(self, text: str, timeout: int) -> Any:
+    def connect(self, text: str, timeout: int, attrs_before: dict[int, bytes]) -> Any:
         """Play pyodbc.connect."""
         self.attempts.append((text, timeout))
+        self.attributes.append(attrs_before)
         outcome = next(self.outcomes)
         if isinstance(outcome, Exception):
             raise outcome
@@ -69,7 +70,7 @@ class FakeDriver:
 
 
 def connector(
-    monkeypatch: pytest.MonkeyPatch, *outcomes: Any
+    monkeypatch: pytest.MonkeyPatch, *outcomes: Any, **options: Any
 ) -> tuple[Connector, FakeDriver, list[float]]:
     """Return a connector on a fake driver, and where its sleeps are noted."""
     driver = FakeDriver(*outcomes)
@@ -79,7 +80,11 @@ def connector(
     monkeypatch.setitem(sys.modules, "pyodbc", module)
     slept: list[float] = []
     connect = Connector(
-        "PWD={canary}", server="s (SQL_SERVER)", masker=Masker(["canary"]), sleep=slept.append
+        "PWD={canary}",
+        server="s (SQL_SERVER)",
+        masker=Masker(["canary"]),
+        sleep=slept.append,
+        **options,
     )
     return connect, driver, slept
 
@@ -89,7 +94,7 @@ def test_connection_string_is_encrypted_checked_and_quoted() -> None:
     assert build(SQL, VALUES) == (
         "Driver={Driver 18};Server={tcp:flights.database.windows.net,1433};UID={trainer};"
         "PWD={can;ary}}};Encrypt={yes};TrustServerCertificate={no};"
-        "APP={remote_entry/1 run-7};Database={flights}"
+        "APP={remote_entry/1 flights};WSID={run-7};Database={flights}"
     )
 
 
@@ -98,7 +103,7 @@ def test_connection_string_secret_wins_and_is_completed() -> None:
     settings = SqlSettings(server="other", connection_string_label="SQL_CONNECTION_STRING")
     secret = "Server=tcp:flights,1433;Uid=trainer;Pwd={canary}"
     assert build(settings, {"SQL_CONNECTION_STRING": secret}) == (
-        "Driver={Driver 18};APP={remote_entry/1 run-7};Encrypt={yes};" + secret
+        "Driver={Driver 18};APP={remote_entry/1 flights};WSID={run-7};Encrypt={yes};" + secret
     )
 
 
@@ -133,25 +138,49 @@ def test_wrong_password_gets_one_attempt(monkeypatch: pytest.MonkeyPatch) -> Non
     assert slept == []
 
 
-def test_transient_condition_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A paused database wakes up; Microsoft advises 5 s before the first retry."""
-    connect, driver, slept = connector(
-        monkeypatch, login_error(40613), login_error(40197), "connection"
-    )
+def test_transient_condition_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A paused database wakes up; Microsoft advises 5 s before the first retry, then longer."""
+    outcomes = [login_error(number) for number in (40613, 40197, 49918, 40501, 10928, 10929)]
+    connect, driver, slept = connector(monkeypatch, *outcomes, "connection", patience=1000)
     assert connect() == "connection"
-    assert slept == [5.0, 10.0]
-    assert len(driver.attempts) == 3
+    assert [int(seconds) // 5 * 5 for seconds in slept] == [5, 10, 20, 40, 60, 60]
+    assert len(driver.attempts) == 7
+    assert "the database is paused or moves; trying again in 5 s" in caplog.text.replace(
+        "in 6 s", "in 5 s"
+    )
+    assert "canary" not in caplog.text
 
 
 def test_transient_condition_that_stays_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries are bounded."""
-    outcomes = [login_error(40501) for _ in range(len(RETRY_DELAYS) + 1)]
-    connect, driver, slept = connector(monkeypatch, *outcomes)
+    """Nobody waits when the next attempt would come after the patience is over."""
+    connect, driver, slept = connector(monkeypatch, login_error(40501), patience=4)
     with pytest.raises(SqlError) as caught:
         connect()
     assert caught.value.transient
-    assert slept == list(RETRY_DELAYS)
-    assert len(driver.attempts) == len(outcomes)
+    assert slept == []
+    assert len(driver.attempts) == 1
+
+
+def test_access_token_takes_the_place_of_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection gets a token of its own, since the last one may have run out."""
+    tokens = iter(["first", "second"])
+    connect, driver, _ = connector(monkeypatch, "a", "b", token=lambda: next(tokens))
+    connect()
+    connect()
+    expected = [
+        b"\n\0\0\0" + "first".encode("utf-16-le"),
+        b"\x0c\0\0\0" + "second".encode("utf-16-le"),
+    ]
+    assert [attributes[SQL_COPT_SS_ACCESS_TOKEN] for attributes in driver.attributes] == expected
+
+
+def test_login_with_a_token_has_neither_user_nor_password() -> None:
+    """The driver refuses a token beside them."""
+    text = build(SqlSettings(server="flights", auth="service-principal"), VALUES)
+    assert "UID" not in text
+    assert "PWD" not in text
 
 
 def test_login_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +233,7 @@ def test_engine_is_not_opened_towards_a_closed_port() -> None:
         reserved.bind(("127.0.0.1", 0))
         settings = SqlSettings("127.0.0.1", reserved.getsockname()[1], "", "1", "2")
         with pytest.raises(SqlError) as caught:
-            open_engine(settings, VALUES, application_name="test")
+            open_database(settings, VALUES, tags={})
     assert caught.value.kind == "sql.refused"
 
 
