@@ -1,11 +1,13 @@
-"""``python -m remote_entry run -- COMMAND…``: the container's entry.
+"""``python -m remote_entry run -- COMMAND…`` and ``check``: the container's entry.
 
-Exit codes: the command's own; 128 + n if signal n ended it; 126 and 127 if it could not be started,
-as in a shell; and before the command has started 2 for wrong usage, 3 settings, 4 identity,
-5 vault, 6 SQL Server, 70 for a mistake in this package.
+Exit codes of ``run``: the command's own; 128 + n if signal n ended it; 126 and 127 if it could not
+be started, as in a shell; and before the command has started 2 for wrong usage, 3 settings,
+4 identity, 5 vault, 6 SQL Server, 70 for a mistake in this package. ``check`` ends with the number
+of the first hop that failed.
 """
 
 import argparse
+import json
 import os
 import sys
 import traceback
@@ -14,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from remote_entry.errors import RemoteEntryError
 from remote_entry.handover import read_bundle
 from remote_entry.masking import Masker
-from remote_entry.resolve import Resolved, resolve
+from remote_entry.resolve import Resolved, package_missing, resolve
 from remote_entry.settings import CREDENTIAL_VARIABLES
 
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
@@ -26,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environ = dict(os.environ)
     options = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
+        if options.verb == "check":
+            return _check(environ, as_json=options.json)
         return _run(options.command, environ)
     except RemoteEntryError as error:
         _report(str(error), environ)
@@ -45,7 +49,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the command line; argparse ends the process with 2 for wrong usage."""
     parser = argparse.ArgumentParser(
         prog="python -m remote_entry",
-        description="Run a command that gets its secrets from Key Vault.",
+        description="Run a command that gets its secrets from Key Vault, or try the way to them.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     run = verbs.add_parser(
@@ -54,7 +58,17 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         usage="python -m remote_entry run -- COMMAND [ARGUMENT ...]",
     )
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    check = verbs.add_parser(
+        "check",
+        help="try every hop from the variables to the database; show no value, change nothing",
+        description="Identity, vault, each secret, then the SQL Server's name, port, certificate, "
+        "login, a query and the permissions: one line each, with its time. The first one that "
+        "failed gives the exit code.",
+    )
+    check.add_argument("--json", action="store_true", help="one JSON document in place of lines")
     options = parser.parse_args(arguments)
+    if options.verb == "check":
+        return options
     if options.command[:1] == ["--"]:
         options.command = options.command[1:]
     if not options.command:
@@ -78,6 +92,27 @@ def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
         masker=Masker(_sensitive(resolved, environ)),
         grace=resolved.settings.grace,
     )
+
+
+def _check(environ: Mapping[str, str], *, as_json: bool) -> int:
+    """Try every hop; print each as it comes, or all of them as JSON."""
+    try:
+        from remote_entry.check import Hop, check
+    except ImportError as error:
+        raise package_missing(error) from None
+
+    hops: list[Hop] = []
+    exit_code = check(environ, hops.append if as_json else _show)
+    if as_json:
+        document = {"exit_code": exit_code, "hops": [hop.as_json() for hop in hops]}
+        _show(json.dumps(document, indent=2, ensure_ascii=False))
+    return exit_code
+
+
+def _show(result: object) -> None:
+    """Print what was asked for."""
+    sys.stdout.write(f"{result}\n")
+    sys.stdout.flush()
 
 
 def _sensitive(resolved: Resolved, environ: Mapping[str, str]) -> set[str]:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -31,6 +32,15 @@ class Deadline:
     def passed(self) -> bool:
         """Whether no time is left."""
         return self.remaining() == 0.0
+
+
+def wait_for(task: Callable[[], T], deadline: Deadline) -> T:
+    """Return what a task returns, or raise TimeoutError when the deadline has passed before."""
+    [future] = start_in_background([task], threads=1, deadline=deadline)
+    try:
+        return future.result(timeout=deadline.remaining())
+    except FutureTimeoutError:
+        raise TimeoutError from None
 
 
 def start_in_background(

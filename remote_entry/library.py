@@ -16,7 +16,6 @@ from remote_entry.secret import Secret
 from remote_entry.settings import FROM_WORKSPACE_SUFFIX, SqlSettings
 from remote_entry.tokens import find_token_source
 from remote_entry.uncaught import report_uncaught_errors
-from remote_entry.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,9 +167,7 @@ def _open_database(access: Access) -> "Database":
     from remote_entry.sql_login import session_tags
     from remote_entry.sqlserver import open_database
 
-    tags = session_tags(
-        f"remote_entry/{__version__}", access.sql.workload, os.environ.get("AZUREML_RUN_ID", "")
-    )
+    tags = session_tags(access.sql.workload, os.environ.get("AZUREML_RUN_ID", ""))
     values = {label: secret.value for label, secret in access.bundle.by_label().items()}
     return open_database(access.sql, values, tags=tags, token=access.sql_token)
 

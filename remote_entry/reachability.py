@@ -12,29 +12,53 @@ CONNECT_SECONDS = 5.0
 DEFAULT_PORT = 1433
 
 
-def check_reachable(host: str, port: int | None, *, seconds: float = CONNECT_SECONDS) -> None:
+def check_reachable(host: str, port: int | None) -> None:
     r"""Open a TCP connection and close it again.
 
     Args:
         host: A host name; a named instance (``host\instance``) has a port of its own and is not
             checked.
         port: TCP port; 1433 if None.
-        seconds: How long to wait.
 
     Raises:
         SqlError: The name does not resolve, the port refuses or nobody answers.
     """
-    if "\\" in host:
-        return
-    address = (host, port or DEFAULT_PORT)
+    if "\\" not in host:
+        look_up(host)
+        open_port(host, port).close()
+
+
+def look_up(host: str) -> list[str]:
+    """Return the addresses of a host name.
+
+    Raises:
+        SqlError: The name does not resolve.
+    """
     try:
-        socket.create_connection(address, timeout=seconds).close()
-    except socket.gaierror:
+        answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError):
         raise SqlError(
             f"SQL Server {host} (SQL_SERVER): its name does not resolve",
             kind="sql.dns",
             hint="check the spelling of SQL_SERVER, and the DNS of the compute's network",
         ) from None
+    return sorted({str(address[0]) for *_, address in answers})
+
+
+def open_port(host: str, port: int | None, *, seconds: float = CONNECT_SECONDS) -> socket.socket:
+    """Return an open TCP connection.
+
+    Args:
+        host: A host name.
+        port: TCP port; 1433 if None.
+        seconds: How long to wait, now and for each later answer.
+
+    Raises:
+        SqlError: The port refuses or nobody answers.
+    """
+    address = (host, port or DEFAULT_PORT)
+    try:
+        return socket.create_connection(address, timeout=seconds)
     except TimeoutError:
         raise SqlError(
             f"SQL Server {host}, port {address[1]} (SQL_SERVER): no answer within {seconds:g} s",

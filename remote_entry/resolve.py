@@ -15,7 +15,7 @@ from remote_entry.settings import Settings
 if TYPE_CHECKING:
     from remote_entry.vault import SecretCache
 
-KEY_TO_THE_VAULT = "AZURE_CLIENT_SECRET"
+KEYS_TO_THE_VAULT = frozenset({"AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD"})
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,13 @@ def resolve(
         from remote_entry.vault import open_vault, read_secrets
         from remote_entry.workspace import read_from_workspace
     except ImportError as error:
-        raise SettingsError(
-            f"The Python package {error.name} is not installed here; looked for it to read secrets",
-            kind="settings.package-missing",
-            hint="add azure-identity and azure-keyvault-secrets to the environment's conda.yml",
-        ) from None
+        raise package_missing(error) from None
 
     deadline = Deadline(settings.deadline)
     values = read_from_workspace(settings.from_workspace, deadline)
     if values:
         settings = _complete(settings, environ, values, warn)
-    workspace = _handed_over(settings.from_workspace, values)
+    workspace = handed_over(settings.from_workspace, values)
     if not settings.needs_identity:
         return Resolved(settings, Bundle(workspace=workspace))
     credential = open_credential(settings.identity, deadline)
@@ -95,6 +91,15 @@ def resolve(
     for warning in expiry_warnings(secrets):
         warn(warning)
     return Resolved(settings, Bundle(secrets, workspace), sql_token)
+
+
+def package_missing(error: ImportError) -> SettingsError:
+    """Return the error for an image that lacks what secrets are read with."""
+    return SettingsError(
+        f"The Python package {error.name} is not installed here; looked for it to read secrets",
+        kind="settings.package-missing",
+        hint="add azure-identity and azure-keyvault-secrets to the environment's conda.yml",
+    )
 
 
 def expiry_warnings(secrets: Iterable[Secret]) -> list[str]:
@@ -117,14 +122,14 @@ def _complete(
     return complete
 
 
-def _handed_over(names: Mapping[str, str], values: Mapping[str, str]) -> tuple[Secret, ...]:
+def handed_over(names: Mapping[str, str], values: Mapping[str, str]) -> tuple[Secret, ...]:
     """Return the variables that are the command's own.
 
-    The key to Key Vault is not, nor is a name or a version of a secret in it: that secret is
+    The keys to Key Vault are not, nor is a name or a version of a secret in it: that secret is
     handed over itself.
     """
     return tuple(
         Secret(WorkspaceReference(variable, names[variable]), value)
         for variable, value in values.items()
-        if variable != KEY_TO_THE_VAULT and not variable.startswith(PREFIX)
+        if variable not in KEYS_TO_THE_VAULT and not variable.startswith(PREFIX)
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from remote_entry.errors import SettingsError
 from remote_entry.odbc import connection_string
 from remote_entry.sql_settings import SqlSettings
+from remote_entry.version import __version__
 
 LONGEST_NAME = 128  # characters of an application name or a workstation id: MS-TDS 2.2.6.4
 
@@ -50,21 +51,20 @@ def build_connection_string(
     return connection_string(attributes)
 
 
-def session_tags(application: str, workload: str, run_id: str) -> dict[str, str]:
+def session_tags(workload: str, run_id: str) -> dict[str, str]:
     """Return what the server shows of every session of this run.
 
     Both are known while the login is classified, so they can choose a workload group (Resource
     Governor) and stand in ``sys.dm_exec_sessions`` and in audits.
 
     Args:
-        application: The program, such as ``remote_entry/0.1.0``.
         workload: What the run works on, such as its experiment; may be empty.
         run_id: The run's id; empty outside of a run.
 
     Returns:
         ``APP`` (``program_name``) and, in a run, ``WSID`` (``host_name``).
     """
-    tags = {"APP": f"{application} {workload}".strip()[:LONGEST_NAME]}
+    tags = {"APP": f"remote_entry/{__version__} {workload}".strip()[:LONGEST_NAME]}
     if run_id:
         tags["WSID"] = run_id[:LONGEST_NAME]
     return tags

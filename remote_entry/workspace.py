@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from concurrent.futures import TimeoutError as FutureTimeoutError
 
-from remote_entry.deadline import Deadline, start_in_background
+from remote_entry.deadline import Deadline, wait_for
 from remote_entry.errors import IdentityError
 from remote_entry.references import FROM_WORKSPACE_SUFFIX
 
@@ -25,12 +24,9 @@ def read_from_workspace(names: Mapping[str, str], deadline: Deadline) -> dict[st
     if not names:
         return {}
     wanted = sorted(set(names.values()))
-    [future] = start_in_background(
-        [lambda: _get_workspace_secrets(wanted)], threads=1, deadline=deadline
-    )
     try:
-        values = future.result(timeout=deadline.remaining())
-    except FutureTimeoutError:
+        values = wait_for(lambda: _get_workspace_secrets(wanted), deadline)
+    except TimeoutError:
         raise IdentityError(
             f"The workspace did not hand out {_listed(names)} within {deadline.seconds:g} s",
             kind="identity.deadline",

@@ -32,7 +32,7 @@ def build(settings: SqlSettings, values: dict[str, str]) -> str:
     return build_connection_string(
         settings,
         values,
-        tags=session_tags("remote_entry/1", "flights", "run-7"),
+        tags=session_tags("flights", "run-7"),
         find_driver=lambda: "Driver 18",
     )
 
@@ -94,7 +94,7 @@ def test_connection_string_is_encrypted_checked_and_quoted() -> None:
     assert build(SQL, VALUES) == (
         "Driver={Driver 18};Server={tcp:flights.database.windows.net,1433};UID={trainer};"
         "PWD={can;ary}}};Encrypt={yes};TrustServerCertificate={no};"
-        "APP={remote_entry/1 flights};WSID={run-7};Database={flights}"
+        "APP={remote_entry/0.1.0 flights};WSID={run-7};Database={flights}"
     )
 
 
@@ -103,7 +103,7 @@ def test_connection_string_secret_wins_and_is_completed() -> None:
     settings = SqlSettings(server="other", connection_string_label="SQL_CONNECTION_STRING")
     secret = "Server=tcp:flights,1433;Uid=trainer;Pwd={canary}"
     assert build(settings, {"SQL_CONNECTION_STRING": secret}) == (
-        "Driver={Driver 18};APP={remote_entry/1 flights};WSID={run-7};Encrypt={yes};" + secret
+        "Driver={Driver 18};APP={remote_entry/0.1.0 flights};WSID={run-7};Encrypt={yes};" + secret
     )
 
 
