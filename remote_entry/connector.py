@@ -85,6 +85,7 @@ class Connector:
         """Make one attempt."""
         import pyodbc
 
+        pyodbc.pooling = False  # SQLAlchemy pools: a second pool below would hide ended sessions
         token = self.access_token()
         attributes = {} if token is None else {SQL_COPT_SS_ACCESS_TOKEN: pack_token(token)}
         try:

@@ -1,5 +1,6 @@
 """The run's SQL Server: settings and secrets → an engine whose first connection was tried."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,10 +75,11 @@ def prepare_connector(
     *,
     tags: Mapping[str, str],
     token: Callable[[], str] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Connector:
     """Return what opens connections; nobody is asked yet.
 
-    The arguments are those of ``open_database``.
+    The arguments are those of ``open_database``, and what waits between attempts.
 
     Raises:
         SettingsError: The server, the user name or the password is not configured.
@@ -90,6 +92,7 @@ def prepare_connector(
         masker=Masker(values.values()),
         token=token,
         patience=settings.patience,
+        sleep=sleep,
     )
 
 

@@ -18,7 +18,7 @@ from remote_entry.errors import SecretFailure, VaultError
 from remote_entry.references import SecretReference
 from remote_entry.secret import Secret
 
-PARALLEL_READS = 8
+PARALLEL_READS = 10  # as many connections as the SDK's transport pools
 
 SecretKey = tuple[str, str, str | None]
 """Vault address, secret name and version (None for the latest)."""
