@@ -17,8 +17,7 @@ from azure.core.exceptions import (
 from azure.identity import ClientSecretCredential
 from azure.keyvault.secrets import SecretClient
 
-from submitter.emulator import Emulator
-from submitter.emulator.service import TokenFault
+from submitter.emulator import Emulator, TokenFault
 
 VAULT = "https://kv-faults.vault.azure.net"
 SECRET = "GET /secrets/"
