@@ -7,5 +7,6 @@ from submitter.emulator.config import Config
 from submitter.emulator.config_file import load_config
 from submitter.emulator.emulator import Emulator
 from submitter.emulator.errors import ConfigError, EmulatorError
+from submitter.emulator.service import TokenFault
 
-__all__ = ["Config", "ConfigError", "Emulator", "EmulatorError", "load_config"]
+__all__ = ["Config", "ConfigError", "Emulator", "EmulatorError", "TokenFault", "load_config"]

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from starlette.concurrency import run_in_threadpool
@@ -49,7 +49,11 @@ class Application:
             return
         service, route, parameters = self._find(call)
         name = service.name if service else "unknown"
-        response = await self._answer(replace(call, parameters=parameters), service, route)
+        fault = self._faults.take(service.name if service else "", call.method, call.path)
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        call = replace(call, parameters=parameters, token_fault=fault.token if fault else None)
+        response = await self._answer(call, service, route, fault, receive)
         milliseconds = (time.perf_counter() - started) * 1000
         status = response.status_code if response else 0
         self._journal.requests.append(
@@ -59,6 +63,10 @@ class Application:
             await _cut_connection(scope)
             return
         response.headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
+        if fault is not None and fault.cut_body:
+            await _send_half(response, send)
+            await _cut_connection(scope)
+            return
         await response(scope, receive, send)
 
     def _find(self, call: Call) -> tuple[Service | None, Route | None, Mapping[str, str]]:
@@ -72,19 +80,23 @@ class Application:
         return (playing[0] if playing else None), None, {}
 
     async def _answer(
-        self, call: Call, service: Service | None, route: Route | None
+        self,
+        call: Call,
+        service: Service | None,
+        route: Route | None,
+        fault: Fault | None,
+        receive: Receive,
     ) -> Response | None:
         """Return the answer, or None where the connection is to be cut."""
-        if self.latency:
-            await asyncio.sleep(self.latency)
         render = service.render if service else error_with_code
-        fault = self._faults.take(service.name if service else "", call.method, call.path)
         if fault is not None:
             await asyncio.sleep(fault.delay)
-            if fault.drop:
+            if fault.silent:
+                await _until_the_client_leaves(receive)
+            if fault.silent or fault.drop:
                 return None
-            if fault.status is not None:
-                return _play(fault, fault.status, service)
+            if fault.problem is not None:
+                return _play(fault, fault.problem, render)
         if service is None or route is None:
             return render(self._unknown(call))
         return await run_in_threadpool(_handle, call, service, route)
@@ -129,17 +141,37 @@ def _handle(call: Call, service: Service, route: Route) -> Response:
         )
 
 
-def _play(fault: Fault, status: int, service: Service | None) -> Response:
+def _play(fault: Fault, problem: Problem, render: Callable[[Problem], Response]) -> Response:
     """Write the answer that a fault rule asks for."""
     if fault.body is None:
-        problem = Problem(status, "InjectedFault", "The emulator was told to fail this request.")
-        response = (service.render if service else error_with_code)(problem)
+        response = render(problem)
     elif isinstance(fault.body, (str, bytes)):
-        response = Response(fault.body, status)
+        response = Response(fault.body, problem.status)
     else:
-        response = Response(json.dumps(fault.body), status, media_type="application/json")
+        response = Response(json.dumps(fault.body), problem.status, media_type="application/json")
     response.headers.update(fault.headers)
     return response
+
+
+async def _until_the_client_leaves(receive: Receive) -> None:
+    """Wait, without a limit: the server's stop ends this task with all others."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send_half(response: Response, send: Send) -> None:
+    """Send a head that promises the whole body, and half of it."""
+    body = bytes(response.body)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status_code,
+            "headers": response.raw_headers,
+        }
+    )
+    half = body[: max(1, len(body) // 2)]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+    await asyncio.sleep(0.05)  # an abort would throw away what was not sent yet
 
 
 async def _cut_connection(scope: Scope) -> None:

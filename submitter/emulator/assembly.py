@@ -1,7 +1,9 @@
 """Puts the services together: everything that exists between start and stop of an emulator."""
 
+import datetime as dt
 import logging
 import os
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -33,12 +35,13 @@ from submitter.emulator.azureml.snapshots import Snapshots
 from submitter.emulator.blobs import BlobStore
 from submitter.emulator.certificates import Certificates
 from submitter.emulator.compute import Compute
-from submitter.emulator.config import Config, PrincipalConfig
+from submitter.emulator.config import Config, PrincipalConfig, SecretConfig
 from submitter.emulator.entra import LOGIN_HOST, Entra, Principal
 from submitter.emulator.errors import ConfigError
 from submitter.emulator.faults import Faults
 from submitter.emulator.journal import Journal
 from submitter.emulator.keyvault import KeyVault
+from submitter.emulator.managed_identity import ManagedIdentities
 from submitter.emulator.reach import reach, run_environment
 from submitter.emulator.server import Server
 from submitter.emulator.service import Service
@@ -74,6 +77,14 @@ class Machinery:
         journal: Journal,
     ) -> None:
         self._principals = [_principal(principal) for principal in config.service_principals]
+        self._identities = [
+            Principal(
+                name=identity.name,
+                client_id=identity.client_id,
+                vault_permissions=frozenset(identity.vault_permissions),
+            )
+            for identity in config.managed_identities
+        ]
         self.vaults = _fill_vaults(config, self._principals)
         self.state = StateFolder(kept_state)
         self.history = History()
@@ -98,13 +109,14 @@ class Machinery:
         certificates = Certificates()
         authority = self.state.path / "ca.pem"
         certificates.write_authority(authority)
-        entra = Entra(config.tenant_id, self._principals)
+        entra = Entra(config.tenant_id, [*self._principals, *self._identities])
         workspace = _workspace(config)
         sql_port = self._start_sql_server(config, entra, certificates)
         context = certificates.server_context(_certificate_names(workspace))
         server = Server(context, journal.egress)
         self._at_stop("HTTP server", server.stop)
         reached_by = reach(server.proxy_url, authority)
+        self.identities = ManagedIdentities(self._identities, entra, server.plain_url)
 
         access = Access(workspace, entra)
         blobs = BlobStore(self.state.path / "storage")
@@ -121,7 +133,14 @@ class Machinery:
         sql_name = config.sql.server if config.sql else None
         complete = run_environment(reached_by, sql_name, sql_port)
         execution = Execution(
-            access, self.history, self.environments, snapshots, artifacts, compute, complete
+            access,
+            self.history,
+            self.environments,
+            snapshots,
+            artifacts,
+            compute,
+            complete,
+            lambda target: self.identities.environment(computes.identity_of(target)),
         )
         services: tuple[Service, ...] = (
             entra.service(),
@@ -141,7 +160,8 @@ class Machinery:
             Runs(access, self.history, artifacts).service(),
             Events(access, self.history, execution.cancel).service(),
         )
-        self.application = Application(services, faults, journal)
+        # Behind the gateway are Azure's names only.
+        self.application = Application((*services, self.identities.service()), faults, journal)
         server.start(
             self.application, lambda host: any(service.plays(host) for service in services)
         )
@@ -249,6 +269,18 @@ def _fill_vaults(config: Config, principals: Sequence[Principal]) -> Mapping[str
                 generate_secret() if value is None else value,
                 version=secret.version,
                 enabled=secret.enabled,
-                expires=secret.expires,
+                expires=_expiry(secret),
             )
     return vaults
+
+
+def _expiry(secret: SecretConfig) -> int | None:
+    """Return when a secret expires, in seconds since 1970."""
+    if secret.expires_in_days is not None:
+        return int(time.time() + secret.expires_in_days * 86_400)
+    expires = secret.expires
+    if expires is None or isinstance(expires, int):
+        return expires
+    if not isinstance(expires, dt.datetime):
+        expires = dt.datetime(expires.year, expires.month, expires.day)  # noqa: DTZ001 - set below
+    return int(expires.replace(tzinfo=expires.tzinfo or dt.timezone.utc).timestamp())

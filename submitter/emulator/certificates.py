@@ -1,5 +1,6 @@
 """A certificate authority that lives as long as the emulator, and the certificates it signs."""
 
+import datetime as dt
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,6 +30,10 @@ class Certificates:
         self.configure(context, names)
         return context
 
-    def configure(self, context: ssl.SSLContext, names: Iterable[str]) -> None:
+    def configure(
+        self, context: ssl.SSLContext, names: Iterable[str], *, expired: bool = False
+    ) -> None:
         """Give a TLS context a certificate for host names (wildcards included) and addresses."""
-        self._authority.issue_cert(*names).configure_cert(context)
+        yesterday = dt.datetime.now(dt.timezone.utc) - dt.timedelta(days=1)
+        ends = yesterday if expired else None
+        self._authority.issue_cert(*names, not_after=ends).configure_cert(context)

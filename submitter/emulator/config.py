@@ -4,8 +4,9 @@ Every part has a default; `Config()` alone is a workspace with one service princ
 compute target and one empty database.
 """
 
+import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -55,11 +56,27 @@ class PrincipalConfig:
     vault_permissions: tuple[str, ...] = ("get", "list", "set", "delete")
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.vault_permissions) - set(VAULT_PERMISSIONS))
-        if unknown:
-            raise ValueError(
-                f"vault_permissions knows {', '.join(VAULT_PERMISSIONS)}, not {', '.join(unknown)}"
-            )
+        _check_vault_permissions(self.vault_permissions)
+
+
+@dataclass(frozen=True)
+class ManagedIdentityConfig:
+    """A user-assigned managed identity: it has no credential, a compute target has it.
+
+    Attributes:
+        name: What a compute target calls it by.
+        client_id: Its client id.
+        vault_permissions: What it may do with secrets; all vaults alike.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    name: str
+    client_id: str
+    vault_permissions: tuple[str, ...] = ("get",)
+
+    def __post_init__(self) -> None:
+        _check_vault_permissions(self.vault_permissions)
 
 
 @dataclass(frozen=True)
@@ -72,7 +89,8 @@ class SecretConfig:
         client_secret_of: Or hold the client secret of the service principal of this name.
         version: Its version, 32 hexadecimal digits; left out, a random one.
         enabled: A disabled secret cannot be read.
-        expires: When it expires, in seconds since 1970.
+        expires: When it expires: a date, or seconds since 1970.
+        expires_in_days: Or in how many days from the start of the emulator; less than 0 is past.
     """
 
     __pydantic_config__ = _STRICT
@@ -82,9 +100,12 @@ class SecretConfig:
     client_secret_of: str | None = None
     version: str | None = None
     enabled: bool = True
-    expires: int | None = None
+    expires: int | dt.datetime | dt.date | None = None
+    expires_in_days: float | None = None
 
     def __post_init__(self) -> None:
+        if self.expires is not None and self.expires_in_days is not None:
+            raise ValueError("a secret has either 'expires' or 'expires_in_days'")
         if [self.value is not None, self.generate, self.client_secret_of is not None].count(
             True
         ) != 1:
@@ -95,12 +116,19 @@ class SecretConfig:
 
 @dataclass(frozen=True)
 class ComputeConfig:
-    """A compute target; runs beyond `max_nodes` wait in a queue."""
+    """A compute target.
+
+    Attributes:
+        vm_size: The size of its nodes.
+        max_nodes: How many runs it carries out at a time; the rest waits in a queue.
+        identity: The managed identity that its runs have, by name.
+    """
 
     __pydantic_config__ = _STRICT
 
     vm_size: str = "STANDARD_DS2_V2"
     max_nodes: int = 2
+    identity: str | None = None
 
     def __post_init__(self) -> None:
         if self.max_nodes < 1:
@@ -109,12 +137,20 @@ class ComputeConfig:
 
 @dataclass(frozen=True)
 class LoginConfig:
-    """A SQL login: its password, or the name of the secret of the first vault that holds it."""
+    """A SQL login.
+
+    Attributes:
+        password: Its password.
+        secret: Or the name of the secret of the first vault that holds it.
+        permissions: What it is granted, such as `SELECT`, `SELECT ON dbo.flights` or
+            `SELECT ON SCHEMA::dbo`; None for the owner of every database.
+    """
 
     __pydantic_config__ = _STRICT
 
     password: str | None = field(default=None, repr=False)
     secret: str | None = None
+    permissions: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if (self.password is None) == (self.secret is None):
@@ -177,6 +213,14 @@ class SqlConfig:
     )
 
 
+def _check_vault_permissions(permissions: Sequence[str]) -> None:
+    unknown = sorted(set(permissions) - set(VAULT_PERMISSIONS))
+    if unknown:
+        raise ValueError(
+            f"vault_permissions knows {', '.join(VAULT_PERMISSIONS)}, not {', '.join(unknown)}"
+        )
+
+
 def _expand_shorthand(secret: Any) -> Any:
     """Read `name: value` as `name: {value: value}`."""
     if isinstance(secret, str):
@@ -205,6 +249,7 @@ class Config:
         workspace: The Azure ML workspace.
         tenant_id: The Entra tenant.
         service_principals: Who may sign in; the first is the one `Emulator.environ` signs in as.
+        managed_identities: What a compute target may have for its runs to sign in as.
         vaults: Secrets by name by vault; the first vault is the workspace's.
         computes: Compute targets by name.
         sql: The SQL Server, or None for none.
@@ -217,6 +262,7 @@ class Config:
     service_principals: tuple[PrincipalConfig, ...] = (
         PrincipalConfig(client_id="44444444-4444-4444-4444-444444444444"),
     )
+    managed_identities: tuple[ManagedIdentityConfig, ...] = ()
     vaults: Mapping[str, Secrets] = field(default_factory=_default_vaults)
     computes: Mapping[str, ComputeConfig] = field(
         default_factory=lambda: {"cpu-cluster": ComputeConfig()}
@@ -228,6 +274,14 @@ class Config:
             raise ValueError("at least one service principal is needed")
         if not self.vaults:
             raise ValueError("at least one vault is needed")
+        identities = {identity.name for identity in self.managed_identities}
+        for name, compute in self.computes.items():
+            if compute.identity not in (None, *identities):
+                raise ValueError(
+                    f"compute target '{name}' is to have the managed identity "
+                    f"'{compute.identity}', and there is none of that name under "
+                    "managed_identities"
+                )
         principals = {principal.name for principal in self.service_principals}
         for vault, secrets in self.vaults.items():
             if not _VAULT_NAME.fullmatch(vault):

@@ -172,6 +172,17 @@ class Emulator:
         """
         return self._started.vaults[name]
 
+    def managed_identity(self, name: str) -> Mapping[str, str]:
+        """Return the variables that a run on a compute target with this identity has.
+
+        Args:
+            name: The managed identity's name in the configuration.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        return self._started.identities.environment(name)
+
     @property
     def runs(self) -> Sequence[RunRecord]:
         """All runs as they are now, the oldest first."""

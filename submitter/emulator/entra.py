@@ -6,6 +6,7 @@ a certificate). Nobody signs in interactively here.
 """
 
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import secrets
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.responses import JSONResponse, Response
 
-from submitter.emulator.service import Call, Claims, Problem, Route, Service
+from submitter.emulator.service import Call, Claims, Problem, Route, Service, TokenFault
 
 LOGIN_HOST = "login.microsoftonline.com"
 TOKEN_SECONDS = 3599
@@ -31,6 +32,14 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 class TokenError(Exception):
     """A token that a service must not accept; the message says why."""
+
+
+class TokenExpiredError(TokenError):
+    """It was right once."""
+
+
+class WrongTenantError(TokenError):
+    """It is from another tenant."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +143,14 @@ class Entra:
                 options={"verify_aud": False, "require": ["exp", "aud", "tid"]},
             )
         except jwt.ExpiredSignatureError:
-            raise TokenError("The access token has expired.") from None
+            raise TokenExpiredError("The access token has expired.") from None
         except jwt.InvalidTokenError as error:
             raise TokenError(f"The access token is not valid: {error}.") from None
         if claims["tid"] != self.tenant_id:
-            raise TokenError(f"The access token is from the wrong tenant '{claims['tid']}'.")
+            raise WrongTenantError(
+                f"Invalid issuer. Expected one of https://sts.windows.net/{self.tenant_id}/, "
+                f"found https://sts.windows.net/{claims['tid']}/."
+            )
         accepted = {audience.rstrip("/") for audience in audiences}
         if str(claims["aud"]).rstrip("/") not in accepted:
             raise TokenError(
@@ -198,21 +210,43 @@ class Entra:
                 f"'{form.get('grant_type')}'; the emulator plays client_credentials only.",
             )
         principal = self._authenticated(form, f"https://{call.host}/{tenant}/oauth2/v2.0/token")
-        token = self.issue(
-            principal.object_id,
-            _audience_of(form.get("scope", "")),
-            oid=principal.object_id,
-            appid=principal.client_id,
-            idtyp="app",
-        )
+        resource = _audience_of(form.get("scope", ""))
+        token, seconds = self.hand_out(principal, resource, call.token_fault)
         return JSONResponse(
             {
                 "token_type": "Bearer",
-                "expires_in": TOKEN_SECONDS,
-                "ext_expires_in": TOKEN_SECONDS,
+                "expires_in": seconds,
+                "ext_expires_in": seconds,
                 "access_token": token,
             }
         )
+
+    def hand_out(
+        self, principal: Principal, resource: str, fault: TokenFault | None = None
+    ) -> tuple[str, int]:
+        """Issue a principal's token, and say how long the client is told that it is valid.
+
+        Args:
+            principal: Whom it speaks for.
+            resource: The one service it is for.
+            fault: What a fault rule does to it.
+
+        Returns:
+            The token, and seconds. A client cannot know that its token has expired already, as it
+            cannot when its clock goes wrong.
+        """
+        fault = fault or TokenFault()
+        seconds = TOKEN_SECONDS if fault.seconds is None else fault.seconds
+        token = self.issue(
+            principal.object_id,
+            resource,
+            seconds=seconds,
+            oid=principal.object_id,
+            appid=principal.client_id,
+            idtyp="app",
+            **({} if fault.tenant is None else {"tid": fault.tenant}),
+        )
+        return token, int(seconds) if seconds > 0 else TOKEN_SECONDS
 
     def _authenticated(self, form: Mapping[str, str], token_url: str) -> Principal:
         """Return the principal that a token request proves to come from."""
@@ -269,6 +303,16 @@ def _check_assertion(principal: Principal, assertion: str, token_url: str) -> No
             "AADSTS700027: The certificate with identifier used to sign the client assertion is "
             f"not registered on application, or the assertion is not valid: {error}.",
         ) from None
+    certificate = principal.certificate
+    moment = dt.datetime.now(dt.timezone.utc)
+    if certificate is not None and not (
+        certificate.not_valid_before_utc <= moment < certificate.not_valid_after_utc
+    ):
+        raise Problem(
+            401,
+            "invalid_client",
+            "AADSTS1000502: The provided certificate is not within its specified validity window.",
+        )
 
 
 def _verify_assertion(principal: Principal, assertion: str, token_url: str) -> None:

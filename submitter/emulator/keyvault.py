@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse, Response
 
-from submitter.emulator.entra import Entra, TokenError
+from submitter.emulator.entra import Entra, TokenError, TokenExpiredError, WrongTenantError
 from submitter.emulator.service import Call, Claims, Handler, Problem, Route, Service
 from submitter.emulator.vault import (
     DeletedSecret,
@@ -88,7 +88,7 @@ class KeyVault:
         try:
             return self._entra.validate(token, AUDIENCE)
         except TokenError as error:
-            message = f"AKV10022: {error}"
+            message = _token_refused(error)
             raise Problem(401, "Unauthorized", message, headers=challenge) from None
 
     def _permitted(self, permission: str, handler: Callable[[Call, Vault], Response]) -> Handler:
@@ -193,6 +193,16 @@ class KeyVault:
 
     def _recover(self, call: Call, vault: Vault) -> Response:
         return JSONResponse(_item(call, vault.recover(_name_in(call))))
+
+
+def _token_refused(error: TokenError) -> str:
+    """Return the service's words for a token that it does not take.
+
+    Those for an expired one have changed over the years; azure-sdk-for-python#12368 quotes these.
+    """
+    if isinstance(error, TokenExpiredError):
+        return "[TokenExpired] Error validating token: IDX10223"
+    return f"{'AKV10032' if isinstance(error, WrongTenantError) else 'AKV10022'}: {error}"
 
 
 def _name_in(call: Call) -> str:

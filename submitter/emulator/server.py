@@ -1,4 +1,7 @@
-"""One thread with an event loop: the TLS server behind all played names, and the gateway to it."""
+"""One thread with an event loop: the TLS server behind all played names, and the gateway to it.
+
+Beside it a plain HTTP server, for the one endpoint that Azure serves so: managed identity.
+"""
 
 import asyncio
 import contextlib
@@ -34,7 +37,9 @@ class Server:
         self._context = context
         self._egress = egress
         self._listener = _listen()
-        self.proxy_url = f"http://{LOOPBACK}:{self._listener.getsockname()[1]}"
+        self._plain_listener = _listen()
+        self.proxy_url = _address(self._listener)
+        self.plain_url = _address(self._plain_listener)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -63,6 +68,7 @@ class Server:
     def stop(self) -> None:
         """Close every connection and end the thread; stopping twice is fine."""
         self._listener.close()
+        self._plain_listener.close()
         if self._thread is None or self._loop is None or self._stopping is None:
             return
         with contextlib.suppress(RuntimeError):  # the loop is closed already
@@ -81,32 +87,43 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         tls_listener = _listen()
-        web_server = uvicorn.Server(self._uvicorn_config(application))
+        web_servers = [
+            uvicorn.Server(_uvicorn_config(application, context))
+            for context in (self._context, None)
+        ]
         gateway = Gateway(plays, tls_listener.getsockname()[1], self._egress)
-        serving = asyncio.create_task(web_server.serve(sockets=[tls_listener]))
+        serving = [
+            asyncio.create_task(web_server.serve(sockets=[listener]))
+            for web_server, listener in zip(
+                web_servers, (tls_listener, self._plain_listener), strict=True
+            )
+        ]
         with tls_listener:
             async with await gateway.start(self._listener):
                 self._started.set()
                 await self._stopping.wait()
                 await gateway.stop()
-            web_server.should_exit = True
-            # Without it uvicorn waits for requests that a fault rule keeps waiting.
-            web_server.force_exit = True
-            await serving
+            for web_server in web_servers:
+                web_server.should_exit = True
+                # Without it uvicorn waits for requests that a fault rule keeps waiting.
+                web_server.force_exit = True
+            await asyncio.gather(*serving)
 
-    def _uvicorn_config(self, application: ASGIApp) -> uvicorn.Config:
-        return uvicorn.Config(
-            application,
-            http=_ConnectionAwareProtocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            ssl_context_factory=lambda _config, _default: self._context,
-        )
+
+def _uvicorn_config(application: ASGIApp, context: ssl.SSLContext | None) -> uvicorn.Config:
+    """Return how to serve, over TLS if there is a context for it."""
+    return uvicorn.Config(
+        application,
+        http=_ConnectionAwareProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        ssl_context_factory=None if context is None else lambda _config, _default: context,
+    )
 
 
 def _listen() -> socket.socket:
@@ -119,6 +136,10 @@ def _listen() -> socket.socket:
     listener.bind((LOOPBACK, 0))
     listener.listen(512)
     return listener
+
+
+def _address(listener: socket.socket) -> str:
+    return f"http://{LOOPBACK}:{listener.getsockname()[1]}"
 
 
 class _ConnectionAwareProtocol(H11Protocol):

@@ -18,6 +18,20 @@ Claims = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class TokenFault:
+    """What is wrong with a token that a sign-in endpoint is made to hand out.
+
+    Attributes:
+        seconds: How long it is valid; 0 or less for one that has expired, which its endpoint does
+            not say. None for the usual time.
+        tenant: The tenant that it is from; None for the right one.
+    """
+
+    seconds: float | None = None
+    tenant: str | None = None
+
+
+@dataclass(frozen=True)
 class Call:
     """One request, completely read.
 
@@ -31,6 +45,7 @@ class Call:
         parameters: What the route took out of the path.
         claims: What the caller's token says; empty where a service asks for none.
         raw_path: The path as it was sent, for signatures over it.
+        token_fault: What a fault rule does to the token that answers it.
     """
 
     method: str
@@ -42,6 +57,7 @@ class Call:
     parameters: Mapping[str, str] = field(default_factory=dict)
     claims: Claims = field(default_factory=dict, repr=False)
     raw_path: str = ""
+    token_fault: TokenFault | None = None
 
     @property
     def json(self) -> Any:

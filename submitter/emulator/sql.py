@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from submitter.emulator.certificates import Certificates
 from submitter.emulator.config import SqlConfig, TableConfig
-from submitter.emulator.entra import Entra, TokenError
+from submitter.emulator.entra import Entra, TokenError, TokenExpiredError
 from submitter.emulator.errors import ConfigError
 from submitter.emulator.vault import SecretNotFound, Vault
 
@@ -29,9 +29,13 @@ def build_sql_server(
 
     Returns:
         A server that has not been started.
+
+    Raises:
+        ConfigError: A login is granted what is no permission.
     """
     # DuckDB and its company cost a second to import: only those who play a SQL Server pay it.
     from submitter.emulator.sqlserver import SqlServer
+    from submitter.emulator.sqlserver.login import TOKEN_PRINCIPAL, login_failed
 
     def password_of(login: str) -> str | None:
         found = config.logins.get(login)
@@ -48,17 +52,34 @@ def build_sql_server(
     def principal_of(token: str) -> str | None:
         try:
             claims = entra.validate(token, TOKEN_AUDIENCE)
+        except TokenExpiredError:
+            raise login_failed(TOKEN_PRINCIPAL, " Token is expired.") from None
         except TokenError:
             return None
         return str(claims.get("appid") or claims["sub"])
 
     names = ("localhost", config.server)
-    return SqlServer(
-        tls=lambda context: certificates.configure(context, names),
-        logins=password_of,
-        databases=config.databases,
-        check_token=principal_of,
-    )
+    try:
+        return SqlServer(
+            tls=lambda context: certificates.configure(context, names),
+            logins=password_of,
+            databases=config.databases,
+            check_token=principal_of,
+            grants={
+                name: login.permissions
+                for name, login in config.logins.items()
+                if login.permissions is not None
+            },
+            wrong_tls={
+                "untrusted": lambda context: Certificates().configure(context, names),
+                "other-host": lambda context: certificates.configure(
+                    context, ("elsewhere.example",)
+                ),
+                "expired": lambda context: certificates.configure(context, names, expired=True),
+            },
+        )
+    except ValueError as error:
+        raise ConfigError(f"The played SQL Server grants what it cannot: {error}.") from None
 
 
 def load_tables(server: "SqlServer", config: SqlConfig) -> None:

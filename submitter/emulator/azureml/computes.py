@@ -48,6 +48,11 @@ class Computes:
         with self._lock:
             return self._targets.get(name)
 
+    def identity_of(self, name: str) -> str | None:
+        """Return the name of the managed identity that a target's runs have, if they have one."""
+        target = self.get(name)
+        return target.identity if target else None
+
     def put(self, name: str, target: ComputeConfig) -> None:
         """Make a target, or change one."""
         with self._lock:

@@ -37,6 +37,7 @@ class Execution:
         artifacts: Takes the runs' logs and outputs.
         compute: Carries runs out.
         environment: Completes the variables that a run was given with those it needs.
+        identity: Returns the variables by which the runs of a compute target sign in, if they can.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Execution:
         artifacts: Artifacts,
         compute: Compute,
         environment: Callable[[Environment], Environment],
+        identity: Callable[[str], Environment],
     ) -> None:
         self._access = access
         self._history = history
@@ -56,6 +58,7 @@ class Execution:
         self._artifacts = artifacts
         self._compute = compute
         self._environment = environment
+        self._identity = identity
 
     def service(self) -> Service:
         """Return the routes of the execution service."""
@@ -148,7 +151,11 @@ class Execution:
             script=definition.get("script"),
             arguments=tuple(str(argument) for argument in definition.get("arguments") or ()),
             command=_command_of(definition),
-            environment={**self._environment(given), **self._run_variables(run)},
+            environment={
+                **self._environment(given),
+                **self._identity(str(run.target)),
+                **self._run_variables(run),
+            },
             lay_out=lambda folder: self._snapshots.extract(snapshot, folder),
             log=log,
             time_limit=float(limit) if limit else None,

@@ -10,7 +10,9 @@ import threading
 from collections.abc import Iterable, Mapping
 
 from submitter.emulator.sqlserver.errors import SqlError, unknown_database
+from submitter.emulator.sqlserver.permissions import Permissions
 from submitter.emulator.sqlserver.row_versions import RowVersions
+from submitter.emulator.sqlserver.session_list import SessionList
 from submitter.emulator.sqlserver.types import ROW_VERSION, Column
 
 DEFAULT_SCHEMA = "dbo"
@@ -94,6 +96,7 @@ class Catalog:
         self._next_identity: dict[int, int] = {}
         self._identity_locks: dict[int, threading.RLock] = {}
         self.version = 0
+        self.sessions = SessionList()
 
     def add_database(self, name: str) -> None:
         """Make a database known."""
@@ -205,16 +208,26 @@ class Catalog:
 
 
 class Namespace:
-    """How one session sees the catalogue: its database, its temporary tables.
+    """How one session sees the catalogue: its database, its temporary tables, what it may do.
 
     Args:
         catalog: The server's.
         database: The session's current database.
+        permissions: What the session may do; the owner may do everything.
+        session_id: @@SPID.
     """
 
-    def __init__(self, catalog: Catalog, database: str) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        database: str,
+        permissions: Permissions | None = None,
+        session_id: int = 51,
+    ) -> None:
         self.catalog = catalog
         self.database = database
+        self.permissions = permissions or Permissions()
+        self.session_id = session_id
         self._temporary: dict[str, Table] = {}
         self._temporary_version = 0
 

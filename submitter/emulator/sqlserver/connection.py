@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from submitter.emulator.sqlserver import login
 from submitter.emulator.sqlserver.errors import ConnectionDroppedError, SqlError
 from submitter.emulator.sqlserver.events import Event, EventLog
-from submitter.emulator.sqlserver.faults import SqlFaults
+from submitter.emulator.sqlserver.faults import Certificate, Fault, Place, SqlFaults
 from submitter.emulator.sqlserver.interpreter import Interpreter
 from submitter.emulator.sqlserver.login import Gatekeeper, LoginRequest
 from submitter.emulator.sqlserver.outcomes import EncodedResult, Pause
@@ -37,11 +37,18 @@ _PORTION = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
-class Server:
-    """What all connections of a server share."""
+class Contexts:
+    """TLS for both versions of the protocol: inside PRELOGIN, and from the first byte on."""
 
     in_packets: ssl.SSLContext
     direct: ssl.SSLContext
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """What all connections of a server share."""
+
+    tls: Callable[[Certificate | None], Contexts]
     gatekeeper: Gatekeeper
     databases: Callable[[], Collection[str]]
     open_session: Callable[[LoginRequest, str, int], Interpreter]
@@ -111,13 +118,17 @@ class Connection:
     def _log_in(self) -> Session | None:
         self._strike("connect")
         strict = self._transport.begins_with_tls()
+        fault = self._strike("tls") or Fault()
+        tls = self._server.tls(fault.certificate)
         if strict:
-            self._transport.start_tls(self._server.direct, in_packets=False)
+            self._transport.start_tls(tls.direct, in_packets=False)
         message = self._expect(PacketType.PRELOGIN)
-        answer = login.prelogin_answer(message.payload, already_encrypted=strict)
+        answer = login.prelogin_answer(
+            message.payload, already_encrypted=strict, can_encrypt=not fault.unencrypted
+        )
         self._transport.send(frame(PacketType.REPLY, answer))
         if not strict:
-            self._transport.start_tls(self._server.in_packets, in_packets=True)
+            self._transport.start_tls(tls.in_packets, in_packets=True)
         request = login.parse_login(self._expect(PacketType.LOGIN).payload)
         self._server.events.add(
             Event(
@@ -128,6 +139,7 @@ class Connection:
                 database=request.database or "master",
                 host=request.host,
                 encrypted=self._transport.encryption,
+                by_token=request.access_token is not None,
             )
         )
         try:
@@ -148,10 +160,11 @@ class Connection:
             raise ProtocolError(f"expected {kind.name}, got a message of the type {message.kind}")
         return message
 
-    def _strike(self, place: str) -> None:
-        fault = self._server.faults.take("connect" if place == "connect" else "login")
+    def _strike(self, place: Place) -> Fault | None:
+        """Do what a rule asks for here; return the fault if the client is still served."""
+        fault = self._server.faults.take(place)
         if fault is None:
-            return
+            return None
         deadline = time.monotonic() + fault.delay
         while (left := deadline - time.monotonic()) > 0:
             # The client's bytes stay unread; the wait ends early only if the server stops.
@@ -159,6 +172,7 @@ class Connection:
             if woken:
                 raise ConnectionLostError("the server stopped")
         fault.strike()
+        return fault
 
     def _wait_for_wake(self, seconds: float) -> tuple[bool, bool]:
         self._wake_reader.settimeout(seconds)
@@ -200,6 +214,9 @@ class Connection:
             if not portion.is_last and portion.pause is None:
                 pending = self._ask(answer)  # computed while this one is sent
             self._transport.send(writer.add(portion.tokens))
+            if portion.end is not None:
+                self._transport.send(writer.full_packets())
+                raise portion.end
             if portion.is_last:
                 return False
             if portion.pause is not None:
@@ -280,20 +297,27 @@ class Connection:
 
 @dataclasses.dataclass(frozen=True)
 class _Portion:
-    """A part of an answer: tokens, then a pause, the end, or just more to come."""
+    """A part of an answer: tokens, then a pause, the end, or just more to come.
+
+    The end may be that of the connection too, after what came before it has been sent.
+    """
 
     tokens: bytes
     pause: float | None = None
     is_last: bool = False
+    end: SqlError | ConnectionDroppedError | None = None
 
 
 def _portion(answer: Answer) -> _Portion:
     """Collect tokens up to a size worth sending, so that threads seldom change hands."""
     tokens = bytearray()
-    for item in answer:
-        if isinstance(item, Pause):
-            return _Portion(bytes(tokens), pause=item.seconds)
-        tokens += item
-        if len(tokens) >= _PORTION:
-            return _Portion(bytes(tokens))
+    try:
+        for item in answer:
+            if isinstance(item, Pause):
+                return _Portion(bytes(tokens), pause=item.seconds)
+            tokens += item
+            if len(tokens) >= _PORTION:
+                return _Portion(bytes(tokens))
+    except (SqlError, ConnectionDroppedError) as end:
+        return _Portion(bytes(tokens), is_last=True, end=end)
     return _Portion(bytes(tokens), is_last=True)

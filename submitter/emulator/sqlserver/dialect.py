@@ -47,6 +47,8 @@ class Translation:
         views: Catalogue views to put at the engine's disposal, by name.
         columns: A query's columns as far as their types are known.
         reads_tables: Whether any table is involved.
+        reads: The stored tables and views that are read.
+        changes: The table that is changed, if one is.
     """
 
     sql: str
@@ -55,6 +57,8 @@ class Translation:
     views: Mapping[str, pa.Table]
     columns: Sequence[Column] | None
     reads_tables: bool = True
+    reads: Sequence[Table] = ()
+    changes: Table | None = None
 
 
 class Translator:
@@ -72,6 +76,8 @@ class Translator:
         self._system: dict[str, system_values.SystemValue] = {}
         self._used: set[str] = set()
         self._views: dict[str, pa.Table] = {}
+        self._reads: list[Table] = []
+        self._changes: Table | None = None
         self.inference = Inference(self._columns_of_table, self._type_of_variable)
         self._kept_alive: list[exp.Expression] = []
         self._types: dict[int, SqlType | None] = {}
@@ -88,9 +94,14 @@ class Translator:
         """Refuse what is not played and bind what asks about the session."""
         refuse_unplayed(tree)
         object_lookups.expand(tree)
-        for node in list(tree.walk()):
+        bound: set[int] = set()
+        for node in list(tree.walk()):  # parents first
+            if id(node.parent) in bound:  # an argument of one, found with it
+                bound.add(id(node))
+                continue
             value = self._system_value(node)
             if value is not None:
+                bound.add(id(node))
                 name = f"system_{next(self._numbers)}"
                 self._system[name] = value
                 parameter = exp.Parameter(this=exp.Var(this=name))
@@ -123,7 +134,13 @@ class Translator:
         """Return the text and all that must be bound to it."""
         sql = tree if isinstance(tree, str) else duckdb_text(tree)
         return Translation(
-            sql, frozenset(self._used), dict(self._system), dict(self._views), columns
+            sql,
+            frozenset(self._used),
+            dict(self._system),
+            dict(self._views),
+            columns,
+            reads=tuple(self._reads),
+            changes=self._changes,
         )
 
     def type_of(self, node: exp.Expression | None) -> SqlType | None:
@@ -142,6 +159,7 @@ class Translator:
         found = sources.find(table, self.namespace)
         if found is None:
             raise invalid_object(sources.written_name(table))
+        self._changes = found
         return found
 
     def variable(self, node: exp.Parameter) -> SqlType:
@@ -183,13 +201,16 @@ class Translator:
             return system_values.function(node.name, node.expressions)
         if isinstance(node, exp.CurrentTimestamp):
             return system_values.function("getdate", ())
-        if isinstance(node, exp.CurrentUser):
+        if isinstance(node, exp.CurrentUser | exp.SessionUser):
             return system_values.function("user_name", ())
         return None
 
     # The rules, one a class of node.
 
     def _table(self, node: exp.Table) -> exp.Expression:
+        found = sources.find(node, self.namespace)
+        if found is not None and not found.is_temporary:
+            self._reads.append(found)
         return sources.rewrite(node, self.namespace, self._views)
 
     def _column(self, node: exp.Column) -> exp.Expression:

@@ -118,6 +118,7 @@ class EngineConnection:
         self._cursor = cursor
         self._writing = False
         self._changes: list[_Change] = []
+        self._reader: pa.RecordBatchReader | None = None
         self.in_transaction = False
 
     def begin(self) -> None:
@@ -133,6 +134,7 @@ class EngineConnection:
         writing = self._writing
         self.in_transaction = self._writing = False
         self._changes.clear()
+        self._give_up_reading()
         if writing:
             try:
                 self._cursor.execute("COMMIT" if commit else "ROLLBACK")
@@ -141,16 +143,18 @@ class EngineConnection:
 
     def offer(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable under a name."""
+        self._give_up_reading()
         self._cursor.register(name, table)
 
     def read(
         self, sql: str, bindings: Mapping[str, Any]
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """Run a query; its rows are computed as they are asked for."""
+        """Run a query; its rows are computed as they are asked for, until the next statement."""
+        self._give_up_reading()
         with self._translated_errors():
             # A relation, as a result of execute() would make one more copy of the rows.
             relation = self._cursor.sql(sql, params=dict(bindings) or None)
-            reader = relation.to_arrow_reader(_BATCH_ROWS)
+            reader = self._reader = relation.to_arrow_reader(_BATCH_ROWS)
         return reader.schema, self._batches(reader)
 
     def change(
@@ -170,6 +174,7 @@ class EngineConnection:
             What the engine says, such as a count.
         """
         change = _Change(sql, bindings, offered or {})
+        self._give_up_reading()
         self._open()
         with self._translated_errors():
             rows: list[tuple[Any, ...]] = self._execute(change).fetchall()
@@ -178,6 +183,7 @@ class EngineConnection:
 
     def change_returning(self, sql: str, bindings: Mapping[str, Any]) -> pa.Table:
         """Run a change with a RETURNING clause; return its rows."""
+        self._give_up_reading()
         self._open()
         with self._translated_errors():
             relation = self._cursor.sql(sql, params=dict(bindings) or None)
@@ -193,6 +199,12 @@ class EngineConnection:
     def close(self) -> None:
         """Roll back and go."""
         self._cursor.close()
+
+    def _give_up_reading(self) -> None:
+        """Let go of rows that nobody reads any more, after an error among them for example."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
 
     def _open(self) -> None:
         if self.in_transaction and not self._writing:

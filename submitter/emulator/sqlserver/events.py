@@ -22,6 +22,7 @@ class Event:
         error: The error's number.
         user: Who logged in, and with `application`, `database` and `host` from where to where.
         encrypted: The TLS version of the connection.
+        by_token: Whether the login was with an access token, which names the user.
         at: When.
     """
 
@@ -34,6 +35,7 @@ class Event:
     database: str = ""
     host: str = ""
     encrypted: str = ""
+    by_token: bool = False
     at: dt.datetime = dataclasses.field(default_factory=lambda: dt.datetime.now(dt.timezone.utc))
 
 

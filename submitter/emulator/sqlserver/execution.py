@@ -2,12 +2,13 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
 
+from submitter.emulator.sqlserver.catalog import Table
 from submitter.emulator.sqlserver.changes import (
     BOUND_ROWS,
     FIRST_IDENTITY,
@@ -21,7 +22,7 @@ from submitter.emulator.sqlserver.errors import SqlError
 from submitter.emulator.sqlserver.outcomes import Completed, Outcome, ResultSet, RowsChanged
 from submitter.emulator.sqlserver.parsing import parse_expression, parse_statement
 from submitter.emulator.sqlserver.results import result_columns, values
-from submitter.emulator.sqlserver.sources import engine_table
+from submitter.emulator.sqlserver.sources import engine_table, table_name
 from submitter.emulator.sqlserver.system_values import Session
 from submitter.emulator.sqlserver.tokens import Command
 from submitter.emulator.sqlserver.transactions import Transactions
@@ -36,6 +37,12 @@ from submitter.emulator.sqlserver.types import Column, SqlType
 from submitter.emulator.sqlserver.variables import Variables, find_variable, types_of
 
 _KEPT_TRANSLATIONS = 200
+_REQUIRED: Mapping[Command, Sequence[str]] = {
+    Command.INSERT: ("INSERT",),
+    Command.UPDATE: ("UPDATE",),
+    Command.DELETE: ("DELETE",),
+    Command.MERGE: ("INSERT", "UPDATE", "DELETE"),
+}
 _Changed = tuple[int, pa.Table | None]  # how many rows, and those of OUTPUT
 
 
@@ -137,6 +144,7 @@ class Executor:
         variable.value = self.value(converted, variables)
 
     def _query(self, work: Translation, variables: Variables) -> ResultSet:
+        self._require_reads(work)
         self._offer(work)
         schema, batches = self._connection.read(work.sql, self._bindings(work, variables))
         return ResultSet(result_columns(work.columns, schema), batches)
@@ -147,6 +155,11 @@ class Executor:
         variables: Variables,
         offered: Mapping[str, pa.Table] | None = None,
     ) -> Outcome:
+        self._require_reads(work.translation)
+        changed = work.translation.changes
+        if changed is not None and not changed.is_temporary:
+            for permission in _REQUIRED[work.command]:
+                self._require(permission, changed)
         self._offer(work.translation)
         bindings = self._bindings(work.translation, variables)
         count, rows = self._change_with_versions(work, bindings, offered or {})
@@ -199,6 +212,9 @@ class Executor:
         return int(self._connection.change(sql, bindings, offered)[0][0]), None
 
     def _define(self, work: Definition, variables: Variables) -> None:
+        touched = [*work.removes, *work.defines, *work.resets]
+        if not all(table.is_temporary for table in touched):
+            self._require_definition("CREATE TABLE")
         for statement in work.statements:
             self._connection.change(statement.sql, self._bindings(statement, variables))
         for table in work.removes:
@@ -213,6 +229,9 @@ class Executor:
 
     def _select_into(self, work: SelectInto, variables: Variables) -> int:
         query = work.query
+        self._require_reads(query)
+        if not table_name(work.target).startswith("#"):
+            self._require_definition("CREATE TABLE")
         self._offer(query)
         bindings = self._bindings(query, variables)
         schema, _ = self._connection.read(f"SELECT * FROM ({query.sql}) LIMIT 0", bindings)  # noqa: S608 - names are quoted, values are bound
@@ -237,6 +256,9 @@ class Executor:
                 variables[name].value = value
 
     def _administer(self, work: Administration) -> None:
+        self._require_definition(
+            "CREATE DATABASE" if work.action == "create database" else "CREATE SCHEMA"
+        )
         catalog, database = self._session.namespace.catalog, self._session.namespace.database
         schema = duckdb_text(exp.table_(work.name, db=database))
         if work.action == "create schema":
@@ -250,6 +272,19 @@ class Executor:
                 raise SqlError(1801, f"Database '{work.name}' already exists.")
             self._engine.create_database(work.name)
             catalog.add_database(work.name)
+
+    def _require_reads(self, work: Translation) -> None:
+        for table in work.reads:
+            self._require("SELECT", table)
+
+    def _require(self, permission: str, table: Table) -> None:
+        self._session.namespace.permissions.require(
+            permission, table.database, table.schema, table.name
+        )
+
+    def _require_definition(self, permission: str) -> None:
+        namespace = self._session.namespace
+        namespace.permissions.require_definition(permission, namespace.database)
 
     def _offer(self, work: Translation) -> None:
         for name, table in work.views.items():

@@ -1,4 +1,7 @@
-"""Faults that a test asks for: an error, a pause or a reset, at one place, so many times."""
+"""Faults that a test asks for: an error, a pause or a reset, at one place, so many times.
+
+And at `tls` a certificate that clients must refuse, or no encryption at all.
+"""
 
 import dataclasses
 import re
@@ -6,29 +9,19 @@ import threading
 from typing import Literal
 
 from submitter.emulator.sqlserver.errors import ConnectionDroppedError, SqlError
+from submitter.emulator.sqlserver.known_errors import known_error
 
-Place = Literal["connect", "login", "query", "rows"]
+Place = Literal["connect", "tls", "login", "query", "rows"]
+Certificate = Literal["untrusted", "other-host", "expired"]
 
-_MESSAGES = {
-    1205: "Transaction was deadlocked on lock resources with another process and has been "
-    "chosen as the deadlock victim. Rerun the transaction.",
-    40613: "Database is not currently available. Please retry the connection later.",
-    40197: "The service has encountered an error processing your request. Please try again.",
-    40501: "The service is currently busy. Retry the request after 10 seconds.",
-    10928: "The resource limit for the database has been reached.",
-    10929: "The server is currently too busy to support requests for this database.",
-    49918: "Cannot process request. Not enough resources to process request.",
-    4060: "Cannot open database requested by the login. The login failed.",
-    18456: "Login failed for user.",
-}
+# As good as for ever to a client, and short enough for every timer.
+SILENT_SECONDS = 86_400.0
 
 
 @dataclasses.dataclass
 class _Rule:
     at: Place
-    error: SqlError | None
-    drop: bool
-    delay: float
+    fault: "Fault"
     matching: re.Pattern[str] | None
     after_rows: int
     left: int | None
@@ -42,11 +35,21 @@ class _Rule:
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What happens now: first the delay, then the reset or the error."""
+    """What happens now: first the delay, then the reset or the error.
+
+    Attributes:
+        delay: Seconds to wait.
+        drop: Whether the connection is reset.
+        error: What is answered instead.
+        certificate: Which certificate is shown instead of the right one.
+        unencrypted: Whether the server says that it cannot encrypt.
+    """
 
     delay: float = 0.0
     drop: bool = False
     error: SqlError | None = None
+    certificate: Certificate | None = None
+    unencrypted: bool = False
 
     def strike(self) -> None:
         """Raise what the fault asks for, once its delay is over."""
@@ -69,9 +72,13 @@ class SqlFaults:
         at: Place,
         error: int | None = None,
         message: str | None = None,
-        severity: int = 16,
+        severity: int | None = None,
+        state: int | None = None,
         drop: bool = False,
         delay: float = 0.0,
+        silent: bool = False,
+        certificate: Certificate | None = None,
+        unencrypted: bool = False,
         matching: str | None = None,
         after_rows: int = 0,
         times: int | None = 1,
@@ -79,24 +86,31 @@ class SqlFaults:
         """Add a rule; the first one that applies is used.
 
         Args:
-            at: ``connect`` before the first byte is answered, ``login`` when the credentials
-                are looked at, ``query`` before a statement, ``rows`` between its rows.
+            at: ``connect`` before the first byte is answered, ``tls`` before the handshake,
+                ``login`` when the credentials are looked at, ``query`` before a statement,
+                ``rows`` between its rows.
             error: SQL Server's number of the error to answer with.
             message: Its text, instead of the usual one.
-            severity: Its class; from 20 on the connection is closed after it.
+            severity: Its class, instead of the usual one; from 20 on the connection is closed
+                after it.
+            state: Its state, instead of the usual one.
             drop: Reset the connection.
             delay: Seconds to wait first; a cancel is seen meanwhile.
+            silent: Wait until the client leaves.
+            certificate: At ``tls``, show one by an authority that nobody trusts, one of another
+                host, or one that has expired.
+            unencrypted: At ``tls``, say that the server cannot encrypt.
             matching: A regular expression that the SQL text must match.
             after_rows: How many rows were sent before, for ``rows``.
             times: How often the rule applies; None is always.
         """
         problem = None
         if error is not None:
-            text = message or _MESSAGES.get(error, f"Error {error}, as a fault rule asked.")
-            problem = SqlError(error, text, severity=severity)
+            problem = known_error(error, message=message, severity=severity, state=state)
+        fault = Fault(SILENT_SECONDS if silent else delay, drop, problem, certificate, unencrypted)
         pattern = re.compile(matching, re.IGNORECASE) if matching is not None else None
         with self._lock:
-            self._rules.append(_Rule(at, problem, drop, delay, pattern, after_rows, times))
+            self._rules.append(_Rule(at, fault, pattern, after_rows, times))
 
     def clear(self) -> None:
         """Remove every rule."""
@@ -110,7 +124,7 @@ class SqlFaults:
                 if rule.applies(at, text, rows):
                     if rule.left is not None:
                         rule.left -= 1
-                    return Fault(rule.delay, rule.drop, rule.error)
+                    return rule.fault
         return None
 
     def expects(self, at: Place) -> bool:

@@ -75,7 +75,6 @@ _KNOWN_ELSEWHERE = frozenset(
         "newsequentialid",
         "context_info",
         "session_context",
-        "connectionproperty",
         "rowcount_big",
         "checksum_agg",
         "parsename",

@@ -1,5 +1,6 @@
 """One session of T-SQL: batches in, outcomes out."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
@@ -21,6 +22,8 @@ from submitter.emulator.sqlserver.outcomes import (
     ResultSet,
 )
 from submitter.emulator.sqlserver.parsing import parse_statement
+from submitter.emulator.sqlserver.permissions import Permissions
+from submitter.emulator.sqlserver.session_list import SessionRecord
 from submitter.emulator.sqlserver.sources import engine_table
 from submitter.emulator.sqlserver.transactions import Transactions
 from submitter.emulator.sqlserver.types import SqlType, parse_type
@@ -41,6 +44,7 @@ class Interpreter:
         host: The client's name for its machine.
         application: The client's name for itself.
         session_id: @@SPID.
+        permissions: What the login may do; None for the owner of the databases.
     """
 
     def __init__(
@@ -53,11 +57,12 @@ class Interpreter:
         host: str = "",
         application: str = "",
         session_id: int = 51,
+        permissions: Permissions | None = None,
     ) -> None:
         self._engine = engine
         self._connection = engine.connect()
         self._home = database
-        self.namespace = Namespace(catalog, database)
+        self.namespace = Namespace(catalog, database, permissions, session_id)
         self.transactions = Transactions(self._connection, self.namespace)
         self.login = login
         self.host = host
@@ -71,6 +76,8 @@ class Interpreter:
         self._implicit = False
         self._executor = Executor(engine, self._connection, self.transactions, self)
         self.call_procedure: Procedure | None = None
+        started = dt.datetime.now(dt.timezone.utc)
+        catalog.sessions.add(SessionRecord(session_id, login, host, application, started))
 
     @property
     def transaction_count(self) -> int:
@@ -139,6 +146,7 @@ class Interpreter:
         """Roll back and let go of the engine."""
         for _ in self.transactions.abandon():
             pass
+        self.namespace.catalog.sessions.remove(self.session_id)
         self._connection.close()
 
     # Statements.

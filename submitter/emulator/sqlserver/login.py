@@ -13,6 +13,7 @@ from submitter.emulator.sqlserver.errors import SqlError
 from submitter.emulator.sqlserver.tokens import VERSION, Change, Done, Status
 from submitter.emulator.sqlserver.wire import ProtocolError
 
+TOKEN_PRINCIPAL = "<token-identified principal>"  # noqa: S105 - the server's name for it
 DEFAULT_PACKET_SIZE = 4096
 SMALLEST_PACKET = 512
 LARGEST_ENCRYPTED_PACKET = 16384  # a TLS record holds no more
@@ -72,12 +73,13 @@ class LoginRequest:
     features: Mapping[int, bytes] = dataclasses.field(repr=False)
 
 
-def prelogin_answer(payload: bytes, *, already_encrypted: bool) -> bytes:
+def prelogin_answer(payload: bytes, *, already_encrypted: bool, can_encrypt: bool = True) -> bytes:
     """Return the answer to a PRELOGIN: encryption always, no MARS.
 
     Args:
         payload: The client's message.
         already_encrypted: Whether TLS came first, as TDS 8.0 does.
+        can_encrypt: Whether the server says so; a client that insists then leaves.
 
     Raises:
         ProtocolError: The message is cut short, or the client cannot encrypt.
@@ -87,11 +89,10 @@ def prelogin_answer(payload: bytes, *, already_encrypted: bool) -> bytes:
     if encryption == Encryption.NOT_SUPPORTED and not already_encrypted:
         raise ProtocolError("the client cannot encrypt; the emulator plays encrypted connections")
     client_wants_it = already_encrypted or encryption in {Encryption.ON, Encryption.REQUIRED}
+    agreed = Encryption.ON if client_wants_it else Encryption.REQUIRED
     answer = {
         PreloginOption.VERSION: struct.pack(">BBHH", *VERSION, 0),
-        PreloginOption.ENCRYPTION: bytes(
-            [Encryption.ON if client_wants_it else Encryption.REQUIRED]
-        ),
+        PreloginOption.ENCRYPTION: bytes([agreed if can_encrypt else Encryption.NOT_SUPPORTED]),
         PreloginOption.INSTANCE: b"\0",
         PreloginOption.THREAD: b"",
         PreloginOption.MARS: b"\0",
@@ -125,7 +126,8 @@ class Gatekeeper:
 
     Args:
         logins: The logins, or a callable from a name to its current password.
-        check_token: From an access token to its principal's name, None if it is no good.
+        check_token: From an access token to its principal's name, None if it is no good; it may
+            raise 18456 with a reason.
     """
 
     def __init__(
@@ -151,7 +153,7 @@ class Gatekeeper:
         if request.access_token is not None:
             name = self._check_token(request.access_token) if self._check_token else None
             if name is None:
-                raise _login_failed("<token-identified principal>")
+                raise login_failed(TOKEN_PRINCIPAL)
             reachable = None
         else:
             name = request.user
@@ -172,11 +174,11 @@ class Gatekeeper:
         if self._password_of is not None:
             expected = self._password_of(request.user)
             if expected is None or expected != request.password:
-                raise _login_failed(request.user)
+                raise login_failed(request.user)
             return None
         login = self._logins.get(request.user.lower())
         if login is None or login.password != request.password:
-            raise _login_failed(request.user)
+            raise login_failed(request.user)
         return login.databases
 
 
@@ -209,8 +211,9 @@ def refusal(problem: SqlError) -> bytes:
     return tokens.error(problem) + tokens.done(Done.BATCH, Status.ERROR)
 
 
-def _login_failed(name: str) -> SqlError:
-    return SqlError(18456, f"Login failed for user '{name}'.", severity=14)
+def login_failed(name: str, reason: str = "") -> SqlError:
+    """Return error 18456; only for tokens does a server say why."""
+    return SqlError(18456, f"Login failed for user '{name}'.{reason}", severity=14)
 
 
 def _prelogin_options(payload: bytes) -> dict[int, bytes]:

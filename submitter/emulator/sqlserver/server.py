@@ -1,30 +1,34 @@
 """The server: a listening socket, a thread for each client, the databases behind them."""
 
 import contextlib
+import functools
 import itertools
 import pathlib
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 
 import pyarrow as pa
 
 from submitter.emulator.sqlserver import loading
 from submitter.emulator.sqlserver.catalog import DEFAULT_SCHEMA, SYSTEM_DATABASES, Catalog, Table
-from submitter.emulator.sqlserver.connection import Connection, Server
+from submitter.emulator.sqlserver.connection import Connection, Contexts, Server
 from submitter.emulator.sqlserver.dialect import duckdb_text
 from submitter.emulator.sqlserver.engine import Engine, quoted
 from submitter.emulator.sqlserver.events import Event, EventLog
-from submitter.emulator.sqlserver.faults import SqlFaults
+from submitter.emulator.sqlserver.faults import Certificate, SqlFaults
 from submitter.emulator.sqlserver.interpreter import Interpreter
 from submitter.emulator.sqlserver.login import Gatekeeper, Login, LoginRequest
 from submitter.emulator.sqlserver.outcomes import EncodedResult
+from submitter.emulator.sqlserver.permissions import Permissions
 from submitter.emulator.sqlserver.rows import encode
 from submitter.emulator.sqlserver.session import normalised_text
 from submitter.emulator.sqlserver.sources import engine_table
+
+Configure = Callable[[ssl.SSLContext], None]
 
 _FIRST_SESSION = 51  # lower ones are the server's own
 _ENCODED_ROWS = 20_000
@@ -40,6 +44,9 @@ class SqlServer:
             unknown name.
         databases: The databases beside master and tempdb.
         check_token: From an access token to its principal's name, None if it is refused.
+        grants: What logins are granted, as `permissions` reads it; a login that is not named is
+            the owner of the databases.
+        wrong_tls: Certificates that clients must refuse, for fault rules, by their names there.
         host: Where to listen.
         port: On which port; 0 takes a free one.
     """
@@ -47,16 +54,21 @@ class SqlServer:
     def __init__(
         self,
         *,
-        tls: Callable[[ssl.SSLContext], None],
+        tls: Configure,
         logins: Iterable[Login] | Callable[[str], str | None],
         databases: Iterable[str] = ("master",),
         check_token: Callable[[str], str | None] | None = None,
+        grants: Mapping[str, Iterable[str]] | None = None,
+        wrong_tls: Mapping[Certificate, Configure] | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.host = host
         self.port = port
         self.faults = SqlFaults()
+        self._permissions = {
+            login.lower(): Permissions(granted) for login, granted in (grants or {}).items()
+        }
         self._events = EventLog()
         self._engine = Engine()
         self._catalog = Catalog()
@@ -71,8 +83,7 @@ class SqlServer:
         self._acceptor: threading.Thread | None = None
         self._stopping = False
         self._shared = Server(
-            in_packets=_context(tls, ssl.TLSVersion.TLSv1_2),
-            direct=_context(tls, ssl.TLSVersion.TLSv1_3, protocol="tds/8.0"),
+            tls=_contexts(tls, wrong_tls or {}),
             gatekeeper=Gatekeeper(logins, check_token),
             databases=lambda: {name.lower() for name in self._catalog.databases()},
             open_session=self._open_session,
@@ -210,12 +221,27 @@ class SqlServer:
             host=request.host,
             application=request.application,
             session_id=session_id,
+            permissions=self._permissions.get(name.lower()),
         )
 
 
-def _context(
-    tls: Callable[[ssl.SSLContext], None], newest: ssl.TLSVersion, protocol: str | None = None
-) -> ssl.SSLContext:
+def _contexts(
+    tls: Configure, wrong: Mapping[Certificate, Configure]
+) -> Callable[[Certificate | None], Contexts]:
+    """Return what makes the contexts for a certificate, each once."""
+
+    @functools.cache
+    def contexts(certificate: Certificate | None) -> Contexts:
+        configure = tls if certificate is None else wrong[certificate]
+        return Contexts(
+            in_packets=_context(configure, ssl.TLSVersion.TLSv1_2),
+            direct=_context(configure, ssl.TLSVersion.TLSv1_3, protocol="tds/8.0"),
+        )
+
+    return contexts
+
+
+def _context(tls: Configure, newest: ssl.TLSVersion, protocol: str | None = None) -> ssl.SSLContext:
     """Return a server's context; TDS 7.x cannot carry TLS 1.3 (MS-TDS 3.3.5.1)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = newest

@@ -242,11 +242,10 @@ class Session:
         except SqlError as problem:
             if tail.pending:
                 yield tail.last(Status.MORE)
+            if problem.ends_connection:
+                raise
             yield from self._failed(problem)
             tail.failed()
-            if problem.ends_connection:
-                yield tail.last(Status.SERVER_ERROR)
-                raise
 
     def _show(self, outcome: Outcome, text: str = "", tail: "_Tail | None" = None) -> Answer:
         if isinstance(outcome, Pause):

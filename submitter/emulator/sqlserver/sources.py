@@ -23,15 +23,17 @@ def rewrite(node: exp.Table, namespace: Namespace, offered: dict[str, pa.Table])
     Raises:
         SqlError: 208 if there is nothing of this name, 40000 for what is not played.
     """
-    if isinstance(node.this, exp.Func):
+    rows = system_views.function(node.this, namespace)
+    if rows is None and isinstance(node.this, exp.Func):
         return _function(node)
     if common_table_expression(node) is not None:
         node.set("hints", None)
         return node
-    view = _system_view(node, namespace)
-    if view is not None:
+    if rows is None:
+        rows = _system_view(node, namespace)
+    if rows is not None:
         registered = f"system {node.db}.{node.name} {len(offered)}".lower()
-        offered[registered] = view
+        offered[registered] = rows
         named = exp.Table(this=exp.to_identifier(registered, quoted=True))
     else:
         found = find(node, namespace)
@@ -42,7 +44,8 @@ def rewrite(node: exp.Table, namespace: Namespace, offered: dict[str, pa.Table])
             apply.mark_stored(named)
     alias = node.args.get("alias")
     if alias is None:
-        alias = exp.TableAlias(this=exp.to_identifier(node.name, quoted=True))
+        called = node.name or node.this.name
+        alias = exp.TableAlias(this=exp.to_identifier(called, quoted=True))
     named.set("alias", alias)
     named.set("joins", node.args.get("joins"))
     return named
@@ -50,6 +53,9 @@ def rewrite(node: exp.Table, namespace: Namespace, offered: dict[str, pa.Table])
 
 def columns(node: exp.Table, namespace: Namespace) -> Sequence[Column] | None:
     """Return the columns of a source, None if there is none of this name."""
+    rows = system_views.function(node.this, namespace)
+    if rows is not None:
+        return system_views.columns_of(rows)
     if isinstance(node.this, exp.Func):
         return table_functions.columns(node.this)
     view = _system_view(node, namespace)

@@ -321,10 +321,8 @@ VIEWS: dict[str, View] = {
     "sys.sql_modules": (fields(object_id=INT, definition=TEXT), _views),
     "sys.system_views": (
         fields(name=TEXT, object_id=INT),
-        lambda _catalog, _database: iter((("dm_exec_sessions", -1),)),
-    ),
-    "sys.dm_exec_sessions": (
-        fields(session_id=SMALL, transaction_isolation_level=SMALL, program_name=TEXT),
-        lambda _catalog, _database: iter((number, 2, None) for number in range(51, 1000)),
+        lambda _catalog, _database: iter(
+            (("dm_exec_sessions", -1), ("dm_exec_connections", -2))
+        ),
     ),
 }  # fmt: skip

@@ -13,7 +13,9 @@ from sqlglot import exp
 
 from submitter.emulator.sqlserver.catalog import DEFAULT_SCHEMA, SYSTEM_DATABASES, Namespace
 from submitter.emulator.sqlserver.errors import SqlError, not_played
+from submitter.emulator.sqlserver.permissions import is_securable
 from submitter.emulator.sqlserver.row_versions import RowVersions
+from submitter.emulator.sqlserver.session_views import granted_on
 from submitter.emulator.sqlserver.tokens import SERVER_NAME, VERSION
 from submitter.emulator.sqlserver.types import DATETIME, INT, SqlType, nvarchar
 from submitter.emulator.sqlserver.variables import Variables, find_variable
@@ -37,6 +39,25 @@ _SERVER_PROPERTIES = {
     "collation": "SQL_Latin1_General_CP1_CI_AS",
     "isclustered": "0",
     "ishadrenabled": "0",
+}
+
+
+_SESSION_PROPERTIES = {
+    "ansi_nulls": 1,
+    "ansi_padding": 1,
+    "ansi_warnings": 1,
+    "arithabort": 0,
+    "concat_null_yields_null": 1,
+    "numeric_roundabort": 0,
+    "quoted_identifier": 1,
+}
+_CONNECTION_PROPERTIES = {
+    "net_transport": "TCP",
+    "protocol_type": "TSQL",
+    "auth_scheme": "SQL",
+    "physical_net_transport": "TCP",
+    "local_net_address": "127.0.0.1",
+    "client_net_address": "127.0.0.1",
 }
 
 
@@ -66,12 +87,14 @@ class SystemValue:
     Attributes:
         type: The value's type.
         read: Finds the value, from the session and the arguments as text.
-        arguments: The arguments: texts and variables.
+        arguments: The arguments: texts, variables, other system values, None for NULL.
+        takes_null: Whether it has an answer if an argument is NULL.
     """
 
     type: SqlType
     read: Callable[..., Any]
-    arguments: Sequence[str | exp.Parameter] = ()
+    arguments: "Sequence[str | exp.Parameter | SystemValue | None]" = ()
+    takes_null: bool = False
 
     def find(self, session: Session, variables: Variables) -> Any:
         """Return the value that holds now; NULL if an argument is.
@@ -79,13 +102,21 @@ class SystemValue:
         Raises:
             SqlError: 137 for an undeclared variable.
         """
-        texts = [
-            find_variable(argument.name, variables).value
-            if isinstance(argument, exp.Parameter)
-            else argument
-            for argument in self.arguments
-        ]
-        return None if None in texts else self.read(session, *map(str, texts))
+        values = [_value(argument, session, variables) for argument in self.arguments]
+        if None in values and not self.takes_null:
+            return None
+        return self.read(session, *values)
+
+
+def _value(
+    argument: str | exp.Parameter | SystemValue | None, session: Session, variables: Variables
+) -> str | None:
+    found: Any = argument
+    if isinstance(argument, exp.Parameter):
+        found = find_variable(argument.name, variables).value
+    elif isinstance(argument, SystemValue):
+        found = argument.find(session, variables)
+    return None if found is None else str(found)
 
 
 def variable(name: str) -> SystemValue:
@@ -104,7 +135,7 @@ def function(name: str, arguments: Sequence[exp.Expression]) -> SystemValue | No
     """Return what a function of the session stands for; None if it is another function.
 
     Raises:
-        SqlError: 40000 where an argument is neither a literal nor a variable.
+        SqlError: 40000 where an argument is no literal, no variable and no such function.
     """
     found = _FUNCTIONS.get(name.lower())
     if found is None:
@@ -122,7 +153,7 @@ def function(name: str, arguments: Sequence[exp.Expression]) -> SystemValue | No
                 severity=15,
             ) from None
 
-    return SystemValue(sql_type, counted, texts)
+    return SystemValue(sql_type, counted, texts, takes_null=name.lower() == "has_perms_by_name")
 
 
 def now() -> dt.datetime:
@@ -130,7 +161,13 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
 
 
-def _argument(name: str, argument: exp.Expression) -> str | exp.Parameter:
+def _argument(name: str, argument: exp.Expression) -> str | exp.Parameter | SystemValue | None:
+    if isinstance(argument, exp.Null):
+        return None
+    if isinstance(argument, exp.Anonymous):
+        inner = function(argument.name, argument.expressions)
+        if inner is not None:
+            return inner
     if isinstance(argument, exp.National | exp.Literal | exp.Column):
         return str(argument.name)
     if isinstance(argument, exp.Parameter) and not isinstance(argument.this, exp.Parameter):
@@ -174,8 +211,29 @@ def _row_versions(session: Session) -> RowVersions:
     return session.namespace.catalog.row_versions(session.namespace.database)
 
 
-def _has_permission(_session: Session, *_arguments: str) -> int:
-    return 1  # every login of the emulator is the owner of its databases
+def _has_permission(
+    session: Session, securable: str | None, kind: str | None, permission: str
+) -> int | None:
+    """Answer HAS_PERMS_BY_NAME; NULL where there is no such class or securable."""
+    asked = (kind or "SERVER").upper()
+    if asked == "SERVER":
+        return int(session.namespace.permissions.is_owner or permission.upper() == "CONNECT SQL")
+    if not is_securable(asked):
+        return None
+    granted = granted_on(securable, asked, session.namespace)
+    if granted is None:
+        return 0 if asked == "OBJECT" else None
+    return int(permission.upper() in granted or (permission.upper() == "ANY" and bool(granted)))
+
+
+def _is_member(session: Session, role: str, _principal: str = "") -> int | None:
+    found = session.namespace.permissions.is_member(role)
+    return None if found is None else int(found)
+
+
+def _user_name(session: Session, *_ids: str) -> str:
+    """Owners of databases are the user dbo there."""
+    return DEFAULT_SCHEMA if session.namespace.permissions.is_owner else session.login
 
 
 def _utc(_: Session) -> dt.datetime:
@@ -222,7 +280,8 @@ _FUNCTIONS: dict[str, tuple[SqlType, Callable[..., Any]]] = {
     "suser_name": (_SYSNAME, lambda session: session.login),
     "original_login": (_SYSNAME, lambda session: session.login),
     "system_user": (_SYSNAME, lambda session: session.login),
-    "user_name": (_SYSNAME, lambda _: DEFAULT_SCHEMA),
+    "user_name": (_SYSNAME, _user_name),
+    "session_user": (_SYSNAME, _user_name),
     "host_name": (_SYSNAME, lambda session: session.host),
     "app_name": (_SYSNAME, lambda session: session.application),
     "object_id": (INT, _object_id),
@@ -258,7 +317,15 @@ _FUNCTIONS: dict[str, tuple[SqlType, Callable[..., Any]]] = {
         lambda session, name: int(_database_id(session, name) is not None),
     ),
     "has_perms_by_name": (INT, _has_permission),
-    "is_member": (INT, _has_permission),
-    "is_rolemember": (INT, _has_permission),
+    "is_member": (INT, _is_member),
+    "is_rolemember": (INT, _is_member),
+    "sessionproperty": (
+        INT,
+        lambda _, name: _SESSION_PROPERTIES.get(name.lower()),
+    ),
+    "connectionproperty": (
+        _SYSNAME,
+        lambda _, name: _CONNECTION_PROPERTIES.get(name.lower()),
+    ),
     "is_srvrolemember": (INT, lambda _session, *_arguments: 0),
 }

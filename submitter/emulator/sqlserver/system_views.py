@@ -5,9 +5,11 @@ server have more ("System catalog views (Transact-SQL)").
 """
 
 import pyarrow as pa
+from sqlglot import exp
 
-from submitter.emulator.sqlserver import information_schema, sys_views
+from submitter.emulator.sqlserver import information_schema, session_views, sys_views
 from submitter.emulator.sqlserver.catalog import Namespace
+from submitter.emulator.sqlserver.catalog_view import Fields, Rows
 from submitter.emulator.sqlserver.errors import invalid_object
 from submitter.emulator.sqlserver.types import Column, SqlType, type_of_arrow
 
@@ -26,12 +28,25 @@ def view(schema: str, name: str, namespace: Namespace, database: str) -> pa.Tabl
     Raises:
         SqlError: 208 for a view that the emulator does not have.
     """
-    found = _VIEWS.get(f"{schema}.{name}".lower())
-    if found is None:
+    asked = f"{schema}.{name}".lower()
+    if asked in session_views.VIEWS:
+        fields, rows_of_session = session_views.VIEWS[asked]
+        return _table(fields, rows_of_session(namespace))
+    if asked not in _VIEWS:
         raise invalid_object(f"{schema}.{name}")
-    fields, rows = found
-    database = namespace.catalog.database(database)
-    values = list(rows(namespace.catalog, database))
+    fields, rows = _VIEWS[asked]
+    return _table(fields, rows(namespace.catalog, namespace.catalog.database(database)))
+
+
+def function(call: exp.Expression | None, namespace: Namespace) -> pa.Table | None:
+    """Return the rows of a function of the catalogue; None if it is another function."""
+    if not session_views.is_my_permissions(call):
+        return None
+    return _table(*session_views.my_permissions(call, namespace))
+
+
+def _table(fields: Fields, rows: Rows) -> pa.Table:
+    values = list(rows)
     arrays = [
         pa.array([row[index] for row in values], kind) for index, (_, kind) in enumerate(fields)
     ]

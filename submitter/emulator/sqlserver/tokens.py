@@ -29,7 +29,6 @@ class Status(enum.IntFlag):
     IN_TRANSACTION = 0x04
     COUNT = 0x10
     ATTENTION = 0x20
-    SERVER_ERROR = 0x100
 
 
 class Command(enum.IntEnum):

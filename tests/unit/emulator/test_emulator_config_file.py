@@ -59,6 +59,18 @@ def test_a_secret_may_be_written_as_its_value() -> None:
             "vaults:\n  kv-local: {number: 12}\n",
             "emulator.yml:2: vaults.kv-local.number: a secret's",
         ),
+        (
+            "computes:\n  c: {identity: none}\n",
+            "compute target 'c' is to have the managed identity 'none'",
+        ),
+        (
+            "managed_identities:\n  - {name: a, client_id: b, vault_permissions: [gte]}\n",
+            "emulator.yml:2: managed_identities.0: vault_permissions knows get",
+        ),
+        (
+            "vaults:\n  kv-local: {s: {value: x, expires: 2030-01-31, expires_in_days: 1}}\n",
+            "emulator.yml:2: vaults.kv-local.s: a secret has either 'expires' or",
+        ),
         ("vaults: {}\n", "at least one vault is needed"),
         ("service_principals: []\n", "at least one service principal is needed"),
         ("- a\n- b\n", "a mapping was expected"),

@@ -59,6 +59,7 @@ def client(
         Artifacts(access, history, blobs, shared),
         compute,
         lambda given: {**given, "COMPLETED": "!"},
+        lambda _target: {},
     )
     base = f"/execution/v1.0{access.workspace.resource_id}/experiments/exp"
     yield client_of(execution.service(), base)
