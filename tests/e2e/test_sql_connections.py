@@ -118,8 +118,8 @@ def test_access_token_of_the_service_principal_opens_the_door(
     by_token = SqlSettings(settings.server, settings.port, "flights", auth="service-principal")
     database = open_database(by_token, {}, tags={}, token=token)
     with database.engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
-    assert logins(azure)[-1].user == identity.client_id
+        assert connection.exec_driver_sql("SELECT SUSER_SNAME()").scalar() == identity.client_id
+    assert logins(azure)[-1].by_token
     with pytest.raises(SqlError) as caught:
         open_database(by_token, {}, tags={}, token=lambda: token() + "x")
     assert caught.value.number == 18456

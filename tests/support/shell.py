@@ -34,7 +34,7 @@ CONFIG: Mapping[str, Any] = {
     },
     "sql": {
         "server": "flights.database.windows.net",
-        "logins": {"flights_reader": {"secret": "sql-password"}},
+        "logins": {"flights_reader": {"secret": "sql-password", "permissions": ["SELECT"]}},
     },
 }
 JOB = f"""\
