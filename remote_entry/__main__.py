@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 
+from remote_entry.clean_start import start_without_credentials
 from remote_entry.errors import RemoteEntryError
 from remote_entry.handover import read_bundle
 from remote_entry.masking import Masker
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environ = dict(os.environ)
     options = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
+        if arguments is None:
+            environ = start_without_credentials()
         return _run(options.command, environ)
     except RemoteEntryError as error:
         _report(str(error), environ)
@@ -67,7 +70,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     from remote_entry.supervise import become_command, run_command
 
     if read_bundle(environ) is not None:
-        become_command(command)
+        become_command(command, environ)
     resolved = resolve(environ, warn=lambda warning: _say(f"warning: {warning}"))
     for secret in (*resolved.bundle.secrets, *resolved.bundle.workspace):
         _say(secret.describe())

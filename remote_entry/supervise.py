@@ -7,7 +7,6 @@ block the other.
 
 import errno
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -17,13 +16,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from remote_entry.core_dumps import forbid_core_dumps
 from remote_entry.errors import NOT_EXECUTABLE, NOT_FOUND, CommandError
 from remote_entry.handover import DESCRIPTOR_VARIABLE, Bundle, write_bundle
 from remote_entry.masking import Masker
 from remote_entry.relay import Relay
 from remote_entry.settings import CREDENTIAL_VARIABLES
 
-FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+FORWARDED_SIGNALS = (
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT),  # schedulers announce the end by them
+)
 SIGNAL_EXIT_BASE = 128
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 
@@ -51,7 +54,7 @@ def run_command(
     Raises:
         CommandError: The command could not be started.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the secrets
+    forbid_core_dumps()
     descriptor = write_bundle(bundle)
     try:
         with SignalForwarder(grace) as forwarder:
@@ -73,20 +76,21 @@ def run_command(
     return return_code if return_code >= 0 else SIGNAL_EXIT_BASE - return_code
 
 
-def become_command(command: Sequence[str]) -> NoReturn:
+def become_command(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Replace this process by a command, under the supervisor that is already at work.
 
-    The environment is clean, the output is masked and signals arrive already; the descriptor with
-    the secrets stays open.
+    The output is masked and signals arrive already; the descriptor with the secrets stays open.
 
     Args:
         command: Program and arguments.
+        environ: The variables of this process; the command gets them without the credentials.
 
     Raises:
         CommandError: The command could not be started.
     """
+    cleaned = {name: value for name, value in environ.items() if name not in CREDENTIAL_VARIABLES}
     try:
-        os.execvp(command[0], list(command))  # noqa: S606 (no shell is wanted)
+        os.execvpe(command[0], list(command), cleaned)  # noqa: S606 (no shell is wanted)
     except OSError as error:
         raise _cannot_start(command[0], error) from None
 
@@ -179,7 +183,9 @@ class SignalForwarder:
 
     def __enter__(self) -> "SignalForwarder":  # noqa: PYI034 (typing.Self came with 3.11)
         for number in FORWARDED_SIGNALS:
-            self._previous[number] = signal.signal(number, self._forward)
+            # What whoever started us ignores, as nohup does, the command goes on to ignore.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._previous[number] = signal.signal(number, self._forward)
         return self
 
     def __exit__(self, *_: object) -> None:
