@@ -66,7 +66,11 @@ def test_command_line_is_kept_as_it_was() -> None:
     assert done.stdout == "['a b', '', '--', '*']\n"
 
 
-def test_command_does_not_inherit_the_credentials() -> None:
+INNER = ("env", "PLANTED=planted", "AZURE_CLIENT_SECRET=canary", sys.executable, *SUPERVISE)
+
+
+@pytest.mark.parametrize("inner", [(), INNER])
+def test_command_does_not_inherit_the_credentials(inner: tuple[str, ...]) -> None:
     """The one memory file that it sees holds its own secrets."""
     code = (
         "import os\n"
@@ -74,7 +78,7 @@ def test_command_does_not_inherit_the_credentials() -> None:
         "print([link for link in links if 'memfd' in link])\n"
         f"print({CREDENTIALS_DESCRIPTOR_VARIABLE!r} in os.environ)"
     )
-    done = run(*SUPERVISE, *python(code), **CREDENTIALS)
+    done = run(*SUPERVISE, *inner, *python(code), **CREDENTIALS)
     assert done.stdout == "['/memfd:remote_entry-secrets (deleted)']\nFalse\n"
 
 
@@ -90,8 +94,7 @@ def test_without_memory_files_the_command_runs_too() -> None:
 
 def test_supervisor_inside_a_supervisor_passes_no_credential_on() -> None:
     """Not even one that the command itself puts into its environment."""
-    inner = ("env", "PLANTED=planted", "AZURE_CLIENT_SECRET=canary", sys.executable, *SUPERVISE)
-    done = run(*SUPERVISE, *inner, *python(SEARCH))
+    done = run(*SUPERVISE, *INNER, *python(SEARCH))
     assert json.loads(done.stdout)[1:] == [["planted"], ["planted"]]
 
 
