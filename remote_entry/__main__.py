@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 
+from remote_entry.clean_start import start_without_credentials
 from remote_entry.errors import RemoteEntryError
 from remote_entry.handover import read_bundle
 from remote_entry.masking import Masker
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.verb == "check":
             return _check(environ, as_json=options.json)
+        if arguments is None:
+            environ = start_without_credentials()
         return _run(options.command, environ)
     except RemoteEntryError as error:
         _report(str(error), environ)
@@ -81,7 +84,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     from remote_entry.supervise import become_command, run_command
 
     if read_bundle(environ) is not None:
-        become_command(command)
+        become_command(command, environ)
     resolved = resolve(environ, warn=lambda warning: _say(f"warning: {warning}"))
     for secret in (*resolved.bundle.secrets, *resolved.bundle.workspace):
         _say(secret.describe())
@@ -89,6 +92,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
         command,
         environ=environ,
         bundle=resolved.bundle,
+        sql_token=resolved.sql_token,
         masker=Masker(_sensitive(resolved, environ)),
         grace=resolved.settings.grace,
     )

@@ -61,7 +61,7 @@ def write_bundle(bundle: Bundle) -> int:
     """
     content = _encode(bundle)
     if hasattr(os, "memfd_create"):
-        return _write_memory_file(content)
+        return write_memory_file("remote_entry-secrets", content)
     return _write_pipe(content)
 
 
@@ -88,6 +88,42 @@ def read_bundle(environ: Mapping[str, str]) -> Bundle | None:
             hint="a process started with close_fds=True does not inherit it: pass "
             f"pass_fds=[int(os.environ['{DESCRIPTOR_VARIABLE}'])], or read secrets in the parent",
         ) from None
+
+
+def write_memory_file(name: str, content: bytes) -> int:
+    """Return the descriptor of a memory file that nobody can change any more.
+
+    Args:
+        name: What ``/proc/<pid>/fd`` shows.
+        content: Its bytes.
+    """
+    import fcntl  # not on Windows, where the laptop's side imports this package too
+
+    descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    _write_all(descriptor, content)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _seals())
+    return descriptor
+
+
+def read_memory_file(descriptor: int) -> bytes:
+    """Return what `write_memory_file` wrote.
+
+    Raises:
+        OSError: The descriptor is not open, or is not a memory file.
+        ValueError: The memory file can still be changed: it is somebody else's.
+    """
+    import fcntl
+
+    if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) != _seals():
+        raise ValueError("not a sealed memory file")
+    return _read_all(descriptor)
+
+
+def _seals() -> int:
+    """Return what forbids every change, also of the seals."""
+    import fcntl
+
+    return fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 def _encode(bundle: Bundle) -> bytes:
@@ -140,17 +176,6 @@ def _decode_secret(entry: Mapping[str, Any]) -> Secret:
 def _decode_variable(entry: Mapping[str, Any]) -> Secret:
     """Return one variable from the workspace."""
     return Secret(WorkspaceReference(**entry["reference"]), entry["value"])
-
-
-def _write_memory_file(content: bytes) -> int:
-    """Return a memory file that nobody can change any more."""
-    import fcntl  # not on Windows, where the laptop's side imports this package too
-
-    descriptor = os.memfd_create("remote_entry-secrets", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    _write_all(descriptor, content)
-    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
-    return descriptor
 
 
 def _write_pipe(content: bytes) -> int:

@@ -10,6 +10,7 @@ from remote_entry.deadline import Deadline
 from remote_entry.masking import Masker, StreamMasker
 
 CHUNK_BYTES = 65536
+PAUSE_SECONDS = 0.03
 IDLE_SECONDS_AFTER_EXIT = 0.5
 LONGEST_SECONDS_AFTER_EXIT = 10.0
 
@@ -50,8 +51,8 @@ class Relay:
         """Read, mask and write until the end of the stream or of its reader."""
         try:
             while chunk := self._next_chunk():
-                _write_all(self._target, self._stream.feed(chunk))
-            _write_all(self._target, self._stream.flush())
+                self._write(self._stream.feed(chunk))
+            self._write(self._stream.flush())
         except BrokenPipeError:
             # Nobody reads our output any more: closing the pipe tells the command in turn.
             return
@@ -61,7 +62,12 @@ class Relay:
 
     def _next_chunk(self) -> bytes:
         """Return the next bytes, or none at the end or after silence that follows the exit."""
-        readable, _, _ = select.select([self._source, self._ended], [], [])
+        readable: list[object] = []
+        while not readable:
+            pause = PAUSE_SECONDS if self._stream.waiting else None
+            readable, _, _ = select.select([self._source, self._ended], [], [], pause)
+            if not readable:
+                self._write(self._stream.release())
         if self._ended in readable:
             patience = min(IDLE_SECONDS_AFTER_EXIT, self._rest.remaining())
             readable, _, _ = select.select([self._source], [], [], patience)
@@ -69,9 +75,11 @@ class Relay:
                 return b""
         return os.read(self._source.fileno(), CHUNK_BYTES)
 
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    """Write everything, however many calls it takes."""
-    remaining = memoryview(content)
-    while remaining:
-        remaining = remaining[os.write(descriptor, remaining) :]
+    def _write(self, content: bytes) -> None:
+        """Write everything, however many calls it takes."""
+        remaining = memoryview(content)
+        while remaining:
+            try:
+                remaining = remaining[os.write(self._target, remaining) :]
+            except BlockingIOError:  # whoever started us may have made the descriptor so
+                select.select([], [self._target], [])

@@ -7,23 +7,27 @@ block the other.
 
 import errno
 import os
-import resource
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from remote_entry.core_dumps import forbid_core_dumps
 from remote_entry.errors import NOT_EXECUTABLE, NOT_FOUND, CommandError
 from remote_entry.handover import DESCRIPTOR_VARIABLE, Bundle, write_bundle
 from remote_entry.masking import Masker
 from remote_entry.relay import Relay
 from remote_entry.settings import CREDENTIAL_VARIABLES
+from remote_entry.tokens import SOCKET_VARIABLE, TokenBroker
 
-FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+FORWARDED_SIGNALS = (
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT),  # schedulers announce the end by them
+)
 SIGNAL_EXIT_BASE = 128
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 
@@ -35,6 +39,7 @@ def run_command(
     bundle: Bundle,
     masker: Masker,
     grace: float,
+    sql_token: Callable[[], str] | None = None,
 ) -> int:
     """Run a command to its end.
 
@@ -44,6 +49,7 @@ def run_command(
         bundle: The secrets to hand over, and the variables from the workspace.
         masker: Knows every value that must not appear in the output.
         grace: Seconds between a SIGTERM and the SIGKILL of a command that goes on.
+        sql_token: Returns an access token for the SQL Server whenever the command asks for one.
 
     Returns:
         The command's exit code; 128 + n if signal n ended it.
@@ -51,12 +57,16 @@ def run_command(
     Raises:
         CommandError: The command could not be started.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the secrets
+    forbid_core_dumps()
     descriptor = write_bundle(bundle)
+    inherited = {DESCRIPTOR_VARIABLE: descriptor}
+    if sql_token is not None:
+        broker = TokenBroker(sql_token)
+        inherited[SOCKET_VARIABLE] = broker.descriptor
     try:
         with SignalForwarder(grace) as forwarder:
-            cleaned = clean_environment(environ, bundle, descriptor)
-            process = _start(command, cleaned, descriptor)
+            cleaned = clean_environment(environ, bundle, inherited)
+            process = _start(command, cleaned, list(inherited.values()))
             forwarder.attach(process)
             relays = [
                 Relay(process.stdout, sys.stdout.fileno(), masker),
@@ -73,33 +83,34 @@ def run_command(
     return return_code if return_code >= 0 else SIGNAL_EXIT_BASE - return_code
 
 
-def become_command(command: Sequence[str]) -> NoReturn:
+def become_command(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Replace this process by a command, under the supervisor that is already at work.
 
-    The environment is clean, the output is masked and signals arrive already; the descriptor with
-    the secrets stays open.
+    The output is masked and signals arrive already; the descriptor with the secrets stays open.
 
     Args:
         command: Program and arguments.
+        environ: The variables of this process; the command gets them without the credentials.
 
     Raises:
         CommandError: The command could not be started.
     """
+    cleaned = {name: value for name, value in environ.items() if name not in CREDENTIAL_VARIABLES}
     try:
-        os.execvp(command[0], list(command))  # noqa: S606 (no shell is wanted)
+        os.execvpe(command[0], list(command), cleaned)  # noqa: S606 (no shell is wanted)
     except OSError as error:
         raise _cannot_start(command[0], error) from None
 
 
 def clean_environment(
-    environ: Mapping[str, str], bundle: Bundle, descriptor: int
+    environ: Mapping[str, str], bundle: Bundle, inherited: Mapping[str, int]
 ) -> dict[str, str]:
     """Return the command's variables.
 
     Args:
         environ: The variables of this process.
         bundle: Brings the variables from the workspace.
-        descriptor: Where the secrets can be read.
+        inherited: Variable → descriptor that the command inherits.
 
     Returns:
         The variables without credentials, those from the workspace in place of any in clear;
@@ -113,7 +124,7 @@ def clean_environment(
         if variable not in CREDENTIAL_VARIABLES | replaced
     }
     cleaned.update(bundle.variables())
-    cleaned[DESCRIPTOR_VARIABLE] = str(descriptor)
+    cleaned.update({variable: str(number) for variable, number in inherited.items()})
     cleaned.setdefault("PYTHONUNBUFFERED", "1")
     if PACKAGE_PARENT.name not in {"site-packages", "dist-packages"}:
         known = [path for path in (cleaned.get("PYTHONPATH"), str(PACKAGE_PARENT)) if path]
@@ -122,7 +133,7 @@ def clean_environment(
 
 
 def _start(
-    command: Sequence[str], environ: Mapping[str, str], descriptor: int
+    command: Sequence[str], environ: Mapping[str, str], descriptors: Sequence[int]
 ) -> "subprocess.Popen[bytes]":
     """Start the command in a process group of its own."""
     try:
@@ -132,7 +143,7 @@ def _start(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            pass_fds=(descriptor,),
+            pass_fds=descriptors,
             start_new_session=True,
         )
     except OSError as error:
@@ -179,7 +190,9 @@ class SignalForwarder:
 
     def __enter__(self) -> "SignalForwarder":  # noqa: PYI034 (typing.Self came with 3.11)
         for number in FORWARDED_SIGNALS:
-            self._previous[number] = signal.signal(number, self._forward)
+            # What whoever started us ignores, as nohup does, the command goes on to ignore.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._previous[number] = signal.signal(number, self._forward)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,10 +15,8 @@ from azure.core.exceptions import (
 )
 from azure.identity import CertificateCredential, ClientSecretCredential, EnvironmentCredential
 from azure.keyvault.secrets import SecretClient
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+from support.certificates import private, self_signed
 
 from submitter.emulator import Emulator
 
@@ -33,27 +31,10 @@ CERTIFIED = "88888888-8888-8888-8888-888888888888"
 def key_and_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Write a self-signed certificate, and one file with its private key too."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "submitter")])
-    moment = dt.datetime.now(dt.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - dt.timedelta(days=1))
-        .not_valid_after(moment + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-        .public_bytes(serialization.Encoding.PEM)
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
     folder = tmp_path_factory.mktemp("certificate")
+    certificate = self_signed(key, -1, 1)
     (folder / "public.pem").write_bytes(certificate)
-    (folder / "both.pem").write_bytes(private + certificate)
+    (folder / "both.pem").write_bytes(private(key) + certificate)
     return folder / "both.pem", folder / "public.pem"
 
 

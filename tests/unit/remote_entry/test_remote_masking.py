@@ -3,12 +3,15 @@
 import base64
 import html
 import json
-import random
+from itertools import pairwise
 from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from remote_entry.masking import MASK, Masker, StreamMasker
+from remote_entry.secret_forms import secret_forms
 
 PASSWORD = 'pä"ss;{w}o rd\\%1/+'
 
@@ -108,23 +111,60 @@ def test_secret_across_chunk_borders_is_masked(size: int) -> None:
     assert b"".join([*map(stream.feed, chunks), stream.flush()]) == masker.mask(content)
 
 
-def test_random_chunks_give_what_the_whole_gives() -> None:
-    """Chunk borders change nothing, also for secrets that repeat and overlap themselves."""
-    generator = random.Random(20130101)  # noqa: S311 (repeatable, not secret)
-    secrets = ["abab", "ababab", "babc", "caca", "bbbbb"]
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[list[str], bytes, list[int]]:
+    """Return secrets, a text that shows them in many ways, and where a pipe cuts it."""
+    few_letters = st.text(
+        'ab;}"', min_size=4, max_size=8
+    )  # they overlap, each other and themselves
+    any_letters = st.text(st.characters(codec="utf-8"), min_size=4, max_size=20)
+    secrets = draw(st.lists(few_letters | any_letters, min_size=1, max_size=4))
+    forms = [form.text for secret in secrets for form in sorted(secret_forms(secret))]
+    beginnings = [form[:end] for form in forms for end in range(1, len(form))]
+    pieces = st.sampled_from(forms) | st.sampled_from(beginnings) | st.binary(max_size=3)
+    content = b"".join(draw(st.lists(pieces, max_size=12)))
+    return secrets, content, sorted(draw(st.lists(st.integers(0, len(content)), max_size=8)))
+
+
+@given(stream=streams())
+def test_random_chunks_give_what_the_whole_gives(
+    stream: tuple[list[str], bytes, list[int]],
+) -> None:
+    """Wherever a pipe cuts, the output is that of the whole, and no form is in it."""
+    secrets, content, cuts = stream
     masker = Masker(secrets)
-    for _ in range(300):
-        content = bytes(generator.choices(b"abc", k=60))
-        stream = StreamMasker(masker)
-        pieces = []
-        rest = content
-        while rest:
-            length = generator.randint(1, 9)
-            pieces.append(stream.feed(rest[:length]))
-            rest = rest[length:]
-        pieces.append(stream.flush())
-        assert b"".join(pieces).replace(MASK, b"") == masker.mask(content).replace(MASK, b"")
-        assert not any(secret.encode() in b"".join(pieces) for secret in secrets)
+    masked_stream = StreamMasker(masker)
+    chunks = [content[start:end] for start, end in pairwise([0, *cuts, len(content)])]
+    result = b"".join([*map(masked_stream.feed, chunks), masked_stream.flush()])
+    assert result == masker.mask(content)
+    forms = {form.text for secret in secrets for form in secret_forms(secret)}
+    assert not any(form in part for form in forms for part in result.split(MASK))
+
+
+@given(stream=streams())
+def test_any_secret_is_found_as_a_plain_search_finds_it(
+    stream: tuple[list[str], bytes, list[int]],
+) -> None:
+    """The quick search by rare bytes misses nothing, whatever is rare in the text."""
+    secrets, content, _ = stream
+    covered = bytearray(len(content))
+    for secret in secrets:
+        for form in secret_forms(secret):
+            for start in range(len(content)):
+                if content.startswith(form.text, start):
+                    covered[start : start + len(form.text)] = b"x" * len(form.text)
+    found = bytearray(len(content))
+    for start, end in Masker(secrets).find(content):
+        found[start:end] = b"x" * (end - start)
+    assert found == covered
+
+
+@pytest.mark.parametrize("filler", [b".", b"\0", b"correcthorse-"])
+def test_secret_is_found_among_rare_and_among_frequent_bytes(filler: bytes) -> None:
+    """Both ways of searching find it, once and many times."""
+    content = filler * 5000 + b"<correct-horse>" + filler * 5000 + b"<correct-horse>"
+    expected = filler * 5000 + b"<***>" + filler * 5000 + b"<***>"
+    assert masked(content, "correct-horse") == expected
 
 
 def test_partial_line_is_ready_at_once() -> None:
@@ -142,6 +182,29 @@ def test_only_the_possible_beginning_of_a_secret_waits() -> None:
     assert stream.feed(b"horse!") == b"***!"
     assert stream.feed(b"corr") == b""
     assert stream.flush() == b"corr"
+
+
+def test_single_byte_is_released_when_the_stream_pauses() -> None:
+    """A progress bar shows its last digit; the rest of a secret that follows is masked."""
+    stream = StreamMasker(Masker(["7-correct-horse"]))
+    assert stream.feed(b"epoch 7") == b"epoch "
+    assert stream.waiting
+    assert stream.release() == b"7"
+    assert not stream.waiting
+    assert stream.feed(b" of 9") == b" of 9"
+    assert stream.feed(b"7") + stream.release() == b"7"
+    assert stream.feed(b"-correct") == b""
+    assert stream.feed(b"-horse!") == b"***!"
+    assert stream.feed(b"7") + stream.release() + stream.flush() == b"7"
+
+
+def test_pause_releases_no_more_than_one_byte_of_a_secret() -> None:
+    """Also where a secret comes byte by byte with pauses between."""
+    stream = StreamMasker(Masker(["correct-horse"]))
+    pieces = []
+    for byte in b"<correct-horse>":
+        pieces += [stream.feed(bytes([byte])), stream.release()]
+    assert b"".join(pieces) == b"<c***>"
 
 
 def test_without_secrets_everything_passes() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from remote_entry.masking import Masker
 from remote_entry.references import WorkspaceReference
 from remote_entry.relay import Relay
 from remote_entry.secret import Secret
-from remote_entry.supervise import PACKAGE_PARENT, clean_environment
+from remote_entry.supervise import FORWARDED_SIGNALS, PACKAGE_PARENT, clean_environment
 
 BOUND_SECONDS = 30
 
@@ -44,13 +45,17 @@ sys.exit(
 
 
 def start(
-    *command: str, grace: float = 20, environ: Mapping[str, str] | None = None
+    *command: str,
+    grace: float = 20,
+    environ: Mapping[str, str] | None = None,
+    stdin: int | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a supervisor with a command."""
     variables = dict(os.environ) | {"PYTHONPATH": str(PACKAGE_PARENT)} | dict(environ or {})
     return subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, str(grace), *command],
         env=variables,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -148,21 +153,33 @@ def test_child_that_inherits_the_descriptor_reads_the_secrets_too() -> None:
     assert run("sh", "-c", script).stdout == b"13\n13\n"
 
 
-def test_core_dumps_are_off() -> None:
-    """A core file would hold every secret."""
-    assert run("sh", "-c", "ulimit -c").stdout == b"0\n"
+def test_core_dumps_are_off(tmp_path: Path) -> None:
+    """A core file would hold every secret; a limit of 0 would not stop a collector of crashes."""
+    code = "import os, resource; print(resource.getrlimit(resource.RLIMIT_CORE)); os.abort()"
+    result = run("sh", "-c", f'cd {tmp_path} && exec {sys.executable} -c "{code}"')
+    assert result.stdout == b"(1, 1)\n"
+    assert result.returncode == 128 + signal.SIGABRT
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_partial_line_arrives_while_the_command_runs() -> None:
-    """A progress bar moves before its line ends."""
-    process = start(*python("import signal; print('42 %', end=''); signal.pause()"))
-    with process:
-        assert read_until(process, b"42 %") == b"42 %"
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(BOUND_SECONDS) == 128 + signal.SIGTERM
+def test_each_step_of_a_progress_bar_arrives_before_the_next() -> None:
+    """The command goes on only when the reader has seen the line so far."""
+    code = (
+        "import sys\n"
+        "for step in range(3):\n"
+        "    print(end=f'\\r{step} %', flush=True)\n"
+        "    sys.stdin.readline()"
+    )
+    with start(*python(code), stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        for step in range(3):
+            assert read_until(process, b"%") == f"\r{step} %".encode()
+            process.stdin.write(b"seen\n")
+            process.stdin.flush()
+        assert process.wait(BOUND_SECONDS) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", FORWARDED_SIGNALS)
 def test_signals_reach_the_command(number: signal.Signals) -> None:
     """The command may save its work and chooses its exit code."""
     code = (
@@ -174,6 +191,27 @@ def test_signals_reach_the_command(number: signal.Signals) -> None:
     with start(*python(code)) as process:
         read_until(process, b"ready")
         process.send_signal(number)
+        assert process.wait(BOUND_SECONDS) == 7
+
+
+def test_ignored_signal_stays_ignored() -> None:
+    """What nohup, or a shell that starts a job in the background, arranged is kept."""
+    code = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGHUP, lambda *_: sys.exit(9))\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+        "print('ready')\n"
+        "signal.pause()"
+    )
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start(*python(code))
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    with process:
+        read_until(process, b"ready")
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(BOUND_SECONDS) == 7
 
 
@@ -210,20 +248,23 @@ def test_command_that_ignores_sigterm_is_killed_after_the_grace() -> None:
         assert process.wait(BOUND_SECONDS) == 128 + signal.SIGKILL
 
 
-def test_much_output_on_both_streams_does_not_block() -> None:
-    """Each stream has its own thread, so a full pipe stops nobody."""
+def test_stream_that_nobody_reads_does_not_block_the_other() -> None:
+    """Each stream has its own thread: 50 MB pass by a full pipe, and then its own 50 MB."""
     code = (
         "import os, threading\n"
-        "block = b'x' * 65536\n"
+        "block = b'x' * 1_000_000\n"
         "def fill(descriptor):\n"
-        "    for _ in range(160):\n"
+        "    for _ in range(50):\n"
         "        rest = memoryview(block)\n"
         "        while rest: rest = rest[os.write(descriptor, rest):]\n"
-        "other = threading.Thread(target=fill, args=(2,))\n"
-        "other.start(); fill(1); other.join()"
+        "other = threading.Thread(target=fill, args=(1,))\n"
+        "other.start(); fill(2); other.join()"
     )
-    result = run(*python(code))
-    assert (len(result.stdout), len(result.stderr)) == (160 * 65536, 160 * 65536)
+    with start(*python(code)) as process:
+        for stream in (process.stderr, process.stdout):
+            assert stream is not None
+            assert len(stream.read(50_000_000)) == 50_000_000
+        assert process.wait(BOUND_SECONDS) == 0
 
 
 def test_process_left_behind_does_not_hold_the_run() -> None:
@@ -279,6 +320,40 @@ def test_relay_writes_what_is_ready_and_the_rest_at_the_end(
     assert os.read(reading_end, 100) == b"corr"
 
 
+def test_relay_shows_the_last_digit_when_the_command_pauses(
+    masked_pipe: tuple[int, int, Relay],
+) -> None:
+    """Even if a secret begins with it."""
+    writing_end, reading_end, relay = masked_pipe
+    os.write(writing_end, b"step c")
+    assert os.read(reading_end, 100) == b"step "
+    assert os.read(reading_end, 100) == b"c"
+    os.write(writing_end, b"orrect-horse\r")
+    assert os.read(reading_end, 100) == b"***\r"
+    os.close(writing_end)
+    relay.command_ended()
+    relay.join()
+
+
+def test_relay_waits_for_an_output_that_does_not_block(
+    masked_pipe: tuple[int, int, Relay],
+) -> None:
+    """A full pipe that says so instead of blocking loses nothing."""
+    writing_end, reading_end, relay = masked_pipe
+    os.set_blocking(relay._target, False)
+    pending = memoryview(b"x" * 1_000_000)
+    received = 0
+    os.set_blocking(writing_end, False)
+    while received < 1_000_000:
+        if pending and select.select([], [writing_end], [], 0)[1]:
+            pending = pending[os.write(writing_end, pending[:4096]) :]
+        else:
+            received += len(os.read(reading_end, 65536))
+    os.close(writing_end)
+    relay.command_ended()
+    relay.join()
+
+
 def test_package_is_importable_from_any_folder(tmp_path: Path) -> None:
     """The package travels beside the user's code; a script in src/ finds it as well."""
     script = tmp_path / "train.py"
@@ -289,7 +364,9 @@ def test_package_is_importable_from_any_folder(tmp_path: Path) -> None:
 def test_environment_keeps_what_the_user_set() -> None:
     """Only credentials are taken away; the package's folder comes last."""
     environ = {"PYTHONPATH": "/mine", "PYTHONUNBUFFERED": "", "HOME": "/h"}
-    cleaned = clean_environment(environ | {"AZURE_CLIENT_SECRET": "x"}, Bundle(), 5)
+    cleaned = clean_environment(
+        environ | {"AZURE_CLIENT_SECRET": "x"}, Bundle(), {"REMOTE_ENTRY_SECRETS_FD": 5}
+    )
     assert cleaned == {
         "PYTHONPATH": os.pathsep.join(["/mine", str(PACKAGE_PARENT)]),
         "PYTHONUNBUFFERED": "",
@@ -310,7 +387,9 @@ def test_environment_gets_the_workspaces_values_without_credentials() -> None:
         "SQL_USERNAME": "old",
         "MODE_FROM_WORKSPACE": "name",
     }
-    cleaned = clean_environment(environ, Bundle(workspace=workspace), 5)
+    cleaned = clean_environment(
+        environ, Bundle(workspace=workspace), {"REMOTE_ENTRY_SECRETS_FD": 5}
+    )
     assert cleaned["MODE"] == "workspace MODE"
     assert not {"API_KEY", "SQL_USERNAME", "SQL_PASSWORD"} & set(cleaned)
 
