@@ -11,14 +11,16 @@ import resource
 import shutil
 import statistics
 import string
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+
+from measure import PYTHON, Row, check, run, side_by_side
+from vault_reads import fifty_secrets
 
 from remote_entry.masking import Masker, StreamMasker
 from submitter.emulator import Emulator
@@ -26,33 +28,6 @@ from submitter.emulator import Emulator
 ROOT = Path(__file__).parents[2]
 JOURNEY = Path(__file__).parent / "journey"
 LATENCY = 0.08  # seconds added to each request: a laptop's way to a region nearby
-ROUNDS = 5
-PYTHON = sys.executable
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measurement; the columns of build/bench.json.
-
-    Attributes:
-        bench: What was measured.
-        subject: What it was measured on.
-        peer: What stands beside it; empty for none.
-        value: The subject's figure.
-        unit: Its unit.
-        ratio: The subject's figure divided by the peer's, or None.
-        goal: What had to hold, in words.
-        met: Whether it did.
-    """
-
-    bench: str
-    subject: str
-    peer: str
-    value: float
-    unit: str
-    ratio: float | None
-    goal: str
-    met: bool
 
 
 def start() -> Iterator[Row]:
@@ -187,17 +162,6 @@ def mask() -> Iterator[Row]:
     yield Row("mask a log", "10 secrets", "", speed, "MB/s", None, ">= 50 MB/s", speed >= 50)
 
 
-def side_by_side(ours: Callable[[], object], peer: Callable[[], object]) -> tuple[float, float]:
-    """Run two things in turn; return the median seconds of each."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(ROUNDS):
-        for call, into in zip((ours, peer), times, strict=True):
-            started = time.perf_counter()
-            call()
-            into.append(time.perf_counter() - started)
-    return statistics.median(times[0]), statistics.median(times[1])
-
-
 @contextmanager
 def journey(config: str) -> Iterator[tuple[Emulator, Path, Mapping[str, str]]]:
     """Make a folder with both ways of the journey, and an emulator to go them on."""
@@ -210,23 +174,6 @@ def journey(config: str) -> Iterator[tuple[Emulator, Path, Mapping[str, str]]]:
         with Emulator(folder / "emulator.yml") as azure:
             azure.write_workspace_config(folder)
             yield azure, folder, {**os.environ, **azure.environ}
-
-
-def run(
-    command: list[str], folder: Path | None = None, environ: Mapping[str, str] | None = None
-) -> str:
-    """Run a program to its end; return its standard output."""
-    done = subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, text=True, check=False
-    )
-    check(done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stderr}")
-    return done.stdout
-
-
-def check(holds: object, otherwise: str) -> None:
-    """End the bench with an error unless something holds."""
-    if not holds:
-        sys.exit(f"bench: {otherwise}")
 
 
 def lines_in(folder: Path) -> int:
@@ -242,7 +189,7 @@ def lines_in(folder: Path) -> int:
 def main() -> None:
     """Measure everything, print the table, write build/bench.json."""
     rows = []
-    for bench in (start, mask, submit, tutorial, read):
+    for bench in (start, mask, fifty_secrets, submit, tutorial, read):
         for row in bench():
             rows.append(row)
             ratio = f"{row.ratio:6.2f} x {row.peer}" if row.ratio is not None else ""
