@@ -71,6 +71,11 @@ class Connector:
         """Do something on this server again and again, as long as what stops it is transient."""
         return retry_transient(attempt, seconds=self.patience, sleep=self._sleep)
 
+    @property
+    def _login_seconds(self) -> int:
+        """How long one login may take: no longer than all of them together."""
+        return max(1, min(LOGIN_SECONDS, int(self.patience)))
+
     def explain(self, error: Exception, what: str = "") -> SqlError:
         """Return the error behind a driver's exception, secrets masked.
 
@@ -89,7 +94,7 @@ class Connector:
         token = self.access_token()
         attributes = {} if token is None else {SQL_COPT_SS_ACCESS_TOKEN: pack_token(token)}
         try:
-            return pyodbc.connect(self._text, timeout=LOGIN_SECONDS, attrs_before=attributes)
+            return pyodbc.connect(self._text, timeout=self._login_seconds, attrs_before=attributes)
         except pyodbc.Error as error:
             raise self.explain(error) from None
 

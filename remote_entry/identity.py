@@ -7,6 +7,7 @@ identity's id if the client secret is missing, and fails minutes later with anot
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from azure.core.credentials import TokenCredential
 from azure.identity import (
@@ -17,7 +18,7 @@ from azure.identity import (
 
 from remote_entry.azure_errors import explain_token
 from remote_entry.azure_retry import credential_options, managed_identity_options
-from remote_entry.deadline import Deadline
+from remote_entry.deadline import Deadline, wait_for
 from remote_entry.errors import IdentityError
 from remote_entry.identity_settings import IdentitySettings, require_identity
 
@@ -65,6 +66,39 @@ def open_credential(identity: IdentitySettings, deadline: Deadline) -> TokenCred
     )
 
 
+def vault_scope(vault_url: str) -> str:
+    """Return what a token for a vault is for: each cloud's vaults have a domain of their own."""
+    _, _, domain = urlsplit(vault_url).netloc.partition(".")
+    return f"https://{domain}/.default" if domain.startswith("vault.") else VAULT_SCOPE
+
+
+def sign_in(
+    credential: TokenCredential, identity: IdentitySettings, scope: str, deadline: Deadline
+) -> None:
+    """Fetch the first token, so that what is wrong with the identity shows here.
+
+    The SDK keeps it: whoever asks for the same scope next makes no request.
+
+    Args:
+        credential: Who signs in.
+        identity: The same, for messages.
+        scope: What the token is for.
+        deadline: When to stop waiting.
+
+    Raises:
+        IdentityError: There is no token, or none in time.
+    """
+    try:
+        wait_for(token_source(credential, identity, scope), deadline)
+    except TimeoutError:
+        raise IdentityError(
+            f"No token for the {identity.describe()}: Entra ID did not answer within "
+            f"{deadline.seconds:g} s",
+            kind="identity.deadline",
+            hint="check the compute's way to Entra ID, or raise REMOTE_ENTRY_DEADLINE",
+        ) from None
+
+
 def token_source(
     credential: TokenCredential, identity: IdentitySettings, scope: str
 ) -> Callable[[], str]:
@@ -76,9 +110,13 @@ def token_source(
         scope: What the token is for, such as ``SQL_SCOPE``.
     """
 
+    # A client of Key Vault asks for tokens with continuous access evaluation, which the SDK keeps
+    # apart from those without it.
+    for_vault = scope != SQL_SCOPE
+
     def fetch() -> str:
         try:
-            return credential.get_token(scope).token
+            return credential.get_token(scope, enable_cae=for_vault).token
         except Exception as error:  # noqa: BLE001 (whatever the SDK raises is explained)
             # Frames of the SDK hold the secret and request bodies: they end here.
             raise explain_token(error, identity) from None

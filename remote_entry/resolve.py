@@ -65,7 +65,13 @@ def resolve(
     if not settings.needs_identity and not settings.from_workspace:
         return Resolved(settings, Bundle())
     try:
-        from remote_entry.identity import SQL_SCOPE, open_credential, token_source
+        from remote_entry.identity import (
+            SQL_SCOPE,
+            open_credential,
+            sign_in,
+            token_source,
+            vault_scope,
+        )
         from remote_entry.vault import open_vault, read_secrets
         from remote_entry.workspace import read_from_workspace
     except ImportError as error:
@@ -78,12 +84,14 @@ def resolve(
     workspace = handed_over(settings.from_workspace, values)
     if not settings.needs_identity:
         return Resolved(settings, Bundle(workspace=workspace))
-    credential = open_credential(settings.identity, deadline)
-    sql_token = None
+    identity, sql_token = settings.identity, None
+    credential = open_credential(identity, deadline)
     if not settings.sql.uses_password:
-        sql_token = token_source(credential, settings.identity, SQL_SCOPE)
+        sql_token = token_source(credential, identity, SQL_SCOPE)
     if not settings.secrets:
+        sign_in(credential, identity, SQL_SCOPE, deadline)
         return Resolved(settings, Bundle(workspace=workspace), sql_token)
+    sign_in(credential, identity, vault_scope(settings.vault_url), deadline)
     client = open_vault(settings.vault_url, credential, deadline)
     secrets = read_secrets(
         settings.secrets, client, vault_url=settings.vault_url, deadline=deadline, cache=cache

@@ -116,8 +116,14 @@ NO_SUCH_HOST = Condition(
 )
 UNREACHABLE = Condition(
     "unreachable",
-    "the connection was refused or there was no answer in time",
+    "the connection was refused, or nobody is there",
     "check host and port of SQL_SERVER, and firewalls between the compute and the server",
+)
+NO_LOGIN_IN_TIME = Condition(
+    "login-timeout",
+    "the server did not finish the login in time, as a paused database does while it wakes up",
+    "try again in a minute; if it stays, look at the server's health",
+    transient=True,
 )
 BROKEN_OFF = Condition(
     "connection-lost",
@@ -131,7 +137,8 @@ _BY_TEXT = (
     (re.compile(r"certificate|SSL Provider|TLS|[Ee]ncryption"), UNTRUSTED_CERTIFICATE),
     (re.compile(r"Can't open lib|Data source name not found|file not found"), DRIVER_NOT_LOADED),
     (re.compile(r"Name or service not known|getaddrinfo|No such host"), NO_SUCH_HOST),
-    (re.compile(r"refused|[Tt]imeout|TCP Provider.*0x27|error code 0x2AF9"), UNREACHABLE),
+    (re.compile(r"refused|TCP Provider.*0x27|error code 0x2AF9"), UNREACHABLE),
+    (re.compile(r"[Ll]ogin timeout"), NO_LOGIN_IN_TIME),
 )
 
 

@@ -170,8 +170,8 @@ def _wait(
         return SecretFailure(
             str(reference),
             "vault.deadline",
-            f"neither Entra ID nor the vault had answered within {deadline.seconds:g} s",
-            "check the compute's way to both hosts, or raise REMOTE_ENTRY_DEADLINE",
+            f"the vault had not answered within {deadline.seconds:g} s",
+            "check the compute's way to the vault, or raise REMOTE_ENTRY_DEADLINE",
         )
 
 

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from azure.core.credentials import TokenCredential
 
 from remote_entry.check.hops import Step, Walk
-from remote_entry.deadline import Deadline, wait_for
-from remote_entry.errors import IdentityError, SecretFailure, VaultError
-from remote_entry.identity import SQL_SCOPE, VAULT_SCOPE, open_credential, token_source
+from remote_entry.deadline import Deadline
+from remote_entry.errors import SecretFailure, VaultError
+from remote_entry.identity import SQL_SCOPE, open_credential, sign_in, token_source, vault_scope
 from remote_entry.references import SecretReference
 from remote_entry.resolve import expiry_warnings, handed_over
 from remote_entry.secret import Secret
@@ -87,15 +87,8 @@ class WayToSecrets:
         """Fetch a token."""
         identity = self.settings.identity
         self._credential: TokenCredential = open_credential(identity, self._deadline)
-        scope = VAULT_SCOPE if self.settings.secrets else SQL_SCOPE
-        try:
-            wait_for(token_source(self._credential, identity, scope), self._deadline)
-        except TimeoutError:
-            raise IdentityError(
-                f"No token for the {identity.describe()} within {self._deadline.seconds:g} s",
-                kind="identity.deadline",
-                hint="check the compute's way to Entra ID, or raise REMOTE_ENTRY_DEADLINE",
-            ) from None
+        scope = vault_scope(self.settings.vault_url) if self.settings.secrets else SQL_SCOPE
+        sign_in(self._credential, identity, scope, self._deadline)
         if not self.settings.sql.uses_password:
             self.sql_token = token_source(self._credential, identity, SQL_SCOPE)
         return f"{identity.describe()} has a token"

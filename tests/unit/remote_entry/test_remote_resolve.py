@@ -57,11 +57,15 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[IdentitySettings]:
         seen.append(settings)
         return object()
 
+    def sign_in(*_: object) -> None:
+        """Have a token at once."""
+
     def open_vault(*_: object) -> FakeClient:
         return FakeClient()
 
     monkeypatch.setattr("remote_entry.workspace.read_from_workspace", read_from_workspace)
     monkeypatch.setattr("remote_entry.identity.open_credential", open_credential)
+    monkeypatch.setattr("remote_entry.identity.sign_in", sign_in)
     monkeypatch.setattr("remote_entry.vault.open_vault", open_vault)
     return seen
 

@@ -207,7 +207,7 @@ def test_connector_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         ("42000", "Cannot open database. (4060) (SQLDriverConnect)", "sql.database-refused", 4060),
         ("42000", "Not allowed. (40615) (SQLDriverConnect)", "sql.firewall", 40615),
         ("28000", "Login failed. (18456) (SQLDriverConnect)", "sql.login-failed", 18456),
-        ("HYT00", "Login timeout expired (0) (SQLDriverConnect)", "sql.unreachable", None),
+        ("HYT00", "Login timeout expired (0) (SQLDriverConnect)", "sql.login-timeout", None),
         (
             "08001",
             "SSL Provider: [certificate verify failed] (-1) (SQLDriverConnect)",

@@ -4,7 +4,7 @@ import copy
 import pickle
 import threading
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +20,7 @@ from remote_entry.deadline import Deadline
 from remote_entry.errors import IdentityError, VaultError
 from remote_entry.references import SecretReference
 from remote_entry.secret import Secret
-from remote_entry.vault import read_secrets
+from remote_entry.vault import SecretCache, read_secrets
 
 VAULT_URL = "https://flights.vault.azure.net"
 EXPIRY = datetime(2027, 1, 1, tzinfo=timezone.utc)
@@ -247,3 +247,40 @@ def test_secret_is_neither_pickled_nor_copied_by_its_attributes() -> None:
     with pytest.raises(TypeError, match="cannot be pickled"):
         copy.copy(secret)
     assert not hasattr(secret, "__dict__")
+
+
+def test_secret_that_was_read_is_not_asked_for_again() -> None:
+    """A second try asks for what failed alone: the vault counts requests, and throttles."""
+    vault = FakeVault({"sql-user": "trainer", "sql-password": refused(503)})
+    cache: SecretCache = {}
+    references = (USER, PASSWORD)
+    options: dict[str, Any] = {"vault_url": VAULT_URL, "deadline": Deadline(10), "cache": cache}
+    with pytest.raises(VaultError):
+        read_secrets(references, vault, **options)
+    vault.answers["sql-password"] = "canary"
+    user, password = read_secrets(references, vault, **options)
+    assert (user.value, password.value) == ("trainer", "canary")
+    assert vault.asked == [
+        ("sql-user", None),
+        ("sql-password", PASSWORD.version),
+        ("sql-password", PASSWORD.version),
+    ]
+    other_vault = FakeVault({"sql-user": "other", "sql-password": "other"})
+    options["vault_url"] = "https://other.vault.azure.net"
+    assert read_secrets(references, other_vault, **options)[0].value == "other"
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (15, None),
+        (13, "expires in 13 days (2026-12-14): rotate it in the vault"),
+        (-1, "has expired (2026-11-30): rotate it in the vault"),
+    ],
+)
+def test_expiry_is_said_two_weeks_before(days: int, said: str | None) -> None:
+    """The vault hands out an expired secret all the same."""
+    now = datetime(2026, 12, 1, tzinfo=timezone.utc)
+    secret = Secret(USER, "canary", expires_on=now + timedelta(days=days))
+    warning = secret.expiry_warning(now)
+    assert warning == (said and f"AZURE_SECRET_1 → sql-user (latest version) {said}")
