@@ -109,7 +109,6 @@ def token_source(
         identity: The same, for messages.
         scope: What the token is for, such as ``SQL_SCOPE``.
     """
-
     # A client of Key Vault asks for tokens with continuous access evaluation, which the SDK keeps
     # apart from those without it.
     for_vault = scope != SQL_SCOPE
