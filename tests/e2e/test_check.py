@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from support.shell import Shell
 
 from submitter.emulator import Emulator
 
@@ -135,10 +137,17 @@ def test_login_with_a_token_needs_no_secret(check: Check) -> None:
 def test_secret_about_to_expire_is_a_warning(azure: Emulator, check: Check) -> None:
     """It works today."""
     vault = azure.vault("kv-flights")
-    import time
-
     vault.set("expiring", "x", expires=int(time.time()) + 3 * 86400)
     done = check(AZURE_SECRET_3="expiring")
     assert done.returncode == 0, done.stdout
     assert "warning  secrets" in done.stdout
     assert "AZURE_SECRET_3 → expiring (latest version) expires in 2 days" in done.stdout
+
+
+def test_check_is_a_job_like_any_other(shell: Shell) -> None:
+    """In the container it meets what the training script would meet."""
+    shell.edit("python train.py", "python -m remote_entry check")
+    done = shell("submit", "job.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "AZURE_CLIENT_SECRET ← training-client-secret" in done.stdout
+    assert "SELECT on the whole database" in done.stdout
