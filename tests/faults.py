@@ -278,9 +278,8 @@ CELLS = (
     Cell(
         "database",
         "silent",
-        r"exit 6: .*status code 6\b.*no answer in time",
-        sql(at="connect", delay=60),
-        within=60,
+        r"exit 6: .*status code 6\b.*did not finish the login in time",
+        both(sql(at="connect", delay=60), variable('REMOTE_ENTRY_SQL_DEADLINE: "3"')),
     ),
     Cell(
         *("database", "wrong password"),
@@ -306,7 +305,10 @@ CELLS = (
     Cell(
         *("database", "connection lost in mid-query"),
         r"exit 6: .*status code 6\b.*the connection broke off",
-        sql(at="rows", drop=True, matching="flights"),
+        both(
+            sql(at="rows", drop=True, matching="flights"),
+            variable('REMOTE_ENTRY_SQL_DEADLINE: "3"'),
+        ),
     ),
     Cell(
         *("database", "no ODBC driver"),
