@@ -85,8 +85,9 @@ def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _sensitive(resolved: Resolved, environ: Mapping[str, str]) -> set[str]:
     """Return everything that the command's output must not show."""
-    in_clear = {environ[name].strip() for name in CREDENTIAL_VARIABLES if name in environ}
-    return in_clear | resolved.sensitive_values()
+    from remote_entry.supervise import credentials_in
+
+    return credentials_in(environ) | resolved.sensitive_values()
 
 
 def _report(message: str, environ: Mapping[str, str]) -> None:

@@ -120,8 +120,9 @@ def find_access(environ: Mapping[str, str]) -> Access:
 class _Process:
     """What this process resolved so far.
 
-    Errors leave it without the frames further in: those hold the environment and connection
-    strings, which tools that show local variables (pytest, rich) would print.
+    Errors leave it without the frames further in and without the SDK's own error: those hold the
+    environment, connection strings and tokens, which tools that show local variables (pytest, rich)
+    or collect errors would print.
     """
 
     def __init__(self) -> None:
@@ -138,7 +139,7 @@ class _Process:
                 try:
                     self._access = find_access(os.environ)
                 except RemoteEntryError as error:
-                    raise error.with_traceback(None) from None
+                    raise _without_origin(error) from None
                 flush_run_at_exit()
             return self._access
 
@@ -150,7 +151,7 @@ class _Process:
                 try:
                     self._engines[os.getpid()] = _open_engine(access)
                 except RemoteEntryError as error:
-                    raise error.with_traceback(None) from None
+                    raise _without_origin(error) from None
             return self._engines[os.getpid()]
 
 
@@ -162,6 +163,12 @@ def _open_engine(access: Access) -> "Engine":
     name = f"remote_entry/{__version__} {os.environ.get('AZUREML_RUN_ID', '')}".strip()
     values = {label: secret.value for label, secret in access.bundle.by_label().items()}
     return open_engine(access.sql, values, application_name=name)
+
+
+def _without_origin(error: RemoteEntryError) -> RemoteEntryError:
+    """Return an error that leads back to nothing; ``from None`` alone hides what it came from."""
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 _PROCESS = _Process()

@@ -95,6 +95,19 @@ def test_client_secret_is_masked_in_the_commands_output() -> None:
     assert result.stdout == "***\n"
 
 
+def test_values_of_other_credentials_are_masked_too() -> None:
+    """The run's own token is; flags, folders and names of secrets are no secrets."""
+    variables = {
+        "AZUREML_RUN_TOKEN": "canary-token-of-the-run" * 30,
+        "SOME_TOKEN": "true",
+        "PWD": str(PACKAGE_PARENT),
+        "AZURE_SECRET_": "name-of-a-secret",
+    }
+    code = f"import os; print(*map(os.environ.get, {[*variables]}))"
+    result = command_line("run", "--", sys.executable, "-c", code, **variables)
+    assert result.stdout == f"*** true {PACKAGE_PARENT} name-of-a-secret\n"
+
+
 def test_mistake_of_this_package_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
