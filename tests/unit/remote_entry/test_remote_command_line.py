@@ -1,6 +1,7 @@
 """``python -m remote_entry run``: one message and one exit code for each mistake."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_entry.__main__ import INTERNAL_ERROR, main
+from remote_entry.__main__ import INTERNAL_ERROR, INTERRUPTED, main
 from remote_entry.supervise import PACKAGE_PARENT
 
 
@@ -106,6 +107,29 @@ def test_values_of_other_credentials_are_masked_too() -> None:
     code = f"import os; print(*map(os.environ.get, {[*variables]}))"
     result = command_line("run", "--", sys.executable, "-c", code, **variables)
     assert result.stdout == f"*** true {PACKAGE_PARENT} name-of-a-secret\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, -signal.SIGTERM)]
+)
+def test_signal_while_the_secrets_are_read_ends_at_once(number: signal.Signals, code: int) -> None:
+    """There is no command yet that could have its say, and nothing to print."""
+    program = (
+        "import remote_entry.__main__ as program, signal, sys\n"
+        "def resolve(*_, **__): print('ready', flush=True); signal.pause()\n"
+        "program.resolve = resolve\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.exit(program.main(['run', '--', 'true']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        assert process.stderr.read() == b""
+        assert process.wait(60) == code
 
 
 def test_mistake_of_this_package_is_one_line(
