@@ -42,9 +42,6 @@ HIDDEN = with_lines(
 IN_ALL_WAYS = [*ENCODINGS, "in base64"]
 SECTION = re.compile(rb"\[\[(.*?)\n(.*?)\]\]", re.DOTALL)
 BEARER_TOKEN = re.compile(rb"eyJ[\w-]{10,}\.[\w-]{10,}")
-EXAMPLE_TOKEN = (
-    b"'Authorization': 'Bearer eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL3ZhdWx0In0.c2ln'"
-)
 
 PRINTED = (
     "standard output",
@@ -361,9 +358,9 @@ def test_error_brings_no_error_of_an_sdk_along(journey: Journey, failure: str) -
 
 def test_no_place_shows_a_bearer_token(journey: Journey) -> None:
     """The SDKs' errors carry one with their requests, and a log with bodies would."""
-    assert BEARER_TOKEN.search(EXAMPLE_TOKEN)
     shown = {"output": journey.output, **journey.places}
     for failure, views in journey.failures.items():
         shown |= {f"{failure}, {view}": text.encode() for view, text in views.items()}
     found = {name for name, content in shown.items() if BEARER_TOKEN.search(content)}
-    assert found == RUN_TOKEN
+    assert "environ of the command" in found  # the search finds what is there
+    assert found <= RUN_TOKEN
