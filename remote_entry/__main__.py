@@ -67,8 +67,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Resolve the secrets, then run the command."""
+    from remote_entry.core_dumps import forbid_core_dumps
     from remote_entry.supervise import become_command, run_command
 
+    forbid_core_dumps()
     if read_bundle(environ) is not None:
         become_command(command, environ)
     resolved = resolve(environ, warn=lambda warning: _say(f"warning: {warning}"))

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from remote_entry.core_dumps import forbid_core_dumps
 from remote_entry.credentials import CREDENTIAL_VARIABLES, looks_like_credential
 from remote_entry.errors import NOT_EXECUTABLE, NOT_FOUND, CommandError
 from remote_entry.handover import DESCRIPTOR_VARIABLE, Bundle, write_bundle
@@ -57,7 +56,6 @@ def run_command(
     Raises:
         CommandError: The command could not be started.
     """
-    forbid_core_dumps()
     descriptor = write_bundle(bundle)
     try:
         with SignalForwarder(grace) as forwarder:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_entry.__main__ import INTERNAL_ERROR, INTERRUPTED, main
+from remote_entry.__main__ import INTERNAL_ERROR, INTERRUPTED
 from remote_entry.supervise import PACKAGE_PARENT
 
 
@@ -132,14 +132,26 @@ def test_signal_while_the_secrets_are_read_ends_at_once(number: signal.Signals, 
         assert process.wait(60) == code
 
 
-def test_mistake_of_this_package_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_core_dumps_are_off(tmp_path: Path) -> None:
+    """A core file would hold every secret; a limit of 0 would not stop a collector of crashes."""
+    code = "import os, resource; print(resource.getrlimit(resource.RLIMIT_CORE)); os.abort()"
+    crash = f'cd {tmp_path} && exec {sys.executable} -c "{code}"'
+    result = command_line("run", "--", "sh", "-c", crash)
+    assert (result.returncode, result.stdout) == (128 + signal.SIGABRT, "(1, 1)\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_mistake_of_this_package_is_one_line() -> None:
     """An unexpected exception shows its class; its text may hold anything."""
-
-    def broken(*_: object, **__: object) -> None:
-        raise LookupError("canary")
-
-    monkeypatch.setattr("remote_entry.__main__.resolve", broken)
-    assert main(["run", "--", "true"]) == INTERNAL_ERROR
-    assert capfd.readouterr().err.startswith("remote_entry: error: Unexpected LookupError\n")
+    program = (
+        "import remote_entry.__main__ as program, sys\n"
+        "def broken(*_, **__): raise LookupError('canary')\n"
+        "program.resolve = broken\n"
+        "sys.exit(program.main(['run', '--', 'true']))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == INTERNAL_ERROR
+    assert result.stderr.startswith("remote_entry: error: Unexpected LookupError\n")
+    assert "canary" not in result.stderr
