@@ -81,8 +81,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Resolve the secrets, then run the command."""
+    from remote_entry.core_dumps import forbid_core_dumps
     from remote_entry.supervise import become_command, run_command
 
+    forbid_core_dumps()
     if read_bundle(environ) is not None:
         become_command(command, environ)
     resolved = resolve(environ, warn=lambda warning: _say(f"warning: {warning}"))
@@ -121,8 +123,9 @@ def _show(result: object) -> None:
 
 def _sensitive(resolved: Resolved, environ: Mapping[str, str]) -> set[str]:
     """Return everything that the command's output must not show."""
-    in_clear = {environ[name].strip() for name in CREDENTIAL_VARIABLES if name in environ}
-    return in_clear | resolved.sensitive_values()
+    from remote_entry.supervise import credentials_in
+
+    return credentials_in(environ) | resolved.sensitive_values()
 
 
 def _report(message: str, environ: Mapping[str, str]) -> None:

@@ -34,7 +34,7 @@ def start_without_credentials() -> dict[str, str]:
         del os.environ[CREDENTIALS_DESCRIPTOR_VARIABLE]
         return environ | _take_over(descriptor)
     credentials = {name: environ[name] for name in CREDENTIAL_VARIABLES if environ.get(name)}
-    if credentials and sys.executable and hasattr(os, "memfd_create"):
+    if credentials and sys.executable:
         _start_again(environ, credentials)
     return environ
 
@@ -43,7 +43,7 @@ def _start_again(environ: Mapping[str, str], credentials: Mapping[str, str]) -> 
     """Become the same program without the credentials; return only if that is not possible."""
     try:
         descriptor = write_memory_file("remote_entry-credentials", json.dumps(credentials).encode())
-    except OSError:
+    except (AttributeError, ImportError, OSError):  # not Linux, or a sandbox forbids it
         return
     cleaned = {name: value for name, value in environ.items() if name not in credentials}
     cleaned[CREDENTIALS_DESCRIPTOR_VARIABLE] = str(descriptor)

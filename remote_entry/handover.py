@@ -60,9 +60,10 @@ def write_bundle(bundle: Bundle) -> int:
         A file descriptor that is not inheritable by itself.
     """
     content = _encode(bundle)
-    if hasattr(os, "memfd_create"):
+    try:
         return write_memory_file("remote_entry-secrets", content)
-    return _write_pipe(content)
+    except (AttributeError, ImportError, OSError):  # not Linux, or a sandbox forbids it
+        return _write_pipe(content)
 
 
 def read_bundle(environ: Mapping[str, str]) -> Bundle | None:

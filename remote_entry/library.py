@@ -127,8 +127,9 @@ def find_access(environ: Mapping[str, str], cache: "SecretCache | None" = None) 
 class _Process:
     """What this process resolved so far.
 
-    Errors leave it without the frames further in: those hold the environment and connection
-    strings, which tools that show local variables (pytest, rich) would print.
+    Errors leave it without the frames further in and without the SDK's own error: those hold the
+    environment, connection strings and tokens, which tools that show local variables (pytest, rich)
+    or collect errors would print.
     """
 
     def __init__(self) -> None:
@@ -146,7 +147,7 @@ class _Process:
                 try:
                     self._access = find_access(os.environ, self._cache)
                 except RemoteEntryError as error:
-                    raise error.with_traceback(None) from None
+                    raise _without_origin(error) from None
                 flush_run_at_exit()
             return self._access
 
@@ -158,7 +159,7 @@ class _Process:
                 try:
                     self._databases[os.getpid()] = _open_database(access)
                 except RemoteEntryError as error:
-                    raise error.with_traceback(None) from None
+                    raise _without_origin(error) from None
             return self._databases[os.getpid()]
 
 
@@ -170,6 +171,12 @@ def _open_database(access: Access) -> "Database":
     tags = session_tags(access.sql.workload, os.environ.get("AZUREML_RUN_ID", ""))
     values = {label: secret.value for label, secret in access.bundle.by_label().items()}
     return open_database(access.sql, values, tags=tags, token=access.sql_token)
+
+
+def _without_origin(error: RemoteEntryError) -> RemoteEntryError:
+    """Return an error that leads back to nothing; ``from None`` alone hides what it came from."""
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 _PROCESS = _Process()

@@ -1,13 +1,14 @@
 """A mask over secrets in bytes, and over streams of them.
 
 How it is as fast as a log can be written, without a compiled package in the users' images: each
-form of a secret (``remote_entry.secret_forms``) is looked for by its rarest byte. Most of those
-bytes are absent from a log, which the C library's ``memchr`` tells at gigabytes a second, and
-around the few that are there a look at three bytes decides. ``make bench`` measures it.
+form of a secret (``remote_entry.secret_forms``) is looked for by the byte of it that is rarest in
+the log at hand. Most of those bytes are absent, which the C library's ``memchr`` tells at gigabytes
+a second, and at the few that are there a look at three bytes decides. ``make bench`` measures it.
 """
 
 import bisect
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from remote_entry.secret_forms import MINIMUM_LENGTH, Form, secret_forms
@@ -16,19 +17,25 @@ __all__ = ["MASK", "MINIMUM_LENGTH", "Masker", "StreamMasker"]
 
 MASK = b"***"
 
-# From common to rare in logs, as far as that can be said of logs in general; a wrong guess costs
+# From common to rare in logs, as far as that can be said before one was seen; a wrong guess costs
 # time and nothing else. What is not listed is rarer still.
 _COMMON_FIRST = (
     b" etaoinsrhldcumfpgwybv0123456789.-:_/,=x\"kTEIASRNODLCP'()\n[]MBFUGHWjqzVYKJXQZ"
     b"{}%+*#<>@&\\|;!?$~^`\r\t"
 )
-_RARITY = {byte: rank for rank, byte in enumerate(_COMMON_FIRST)}
+_COMMONNESS = {byte: -rank for rank, byte in enumerate(_COMMON_FIRST)}
+
+# What is rare is counted anew in a large piece of the log, after so many bytes.
+_BYTES_PER_PLAN = 4 << 20
+_LARGE = 16 << 10
+_COUNTED = 3
 
 # A look at one place takes as long as it takes to search so many bytes for a probe of one byte; the
 # search for a longer probe is faster in proportion.
 _BYTES_PER_LOOK = 70
-_SAMPLED = 32
+_SAMPLED = 31
 _WINDOW = 3
+_BYTES = 256
 
 
 @dataclass(frozen=True)
@@ -89,14 +96,11 @@ class Masker:
     """
 
     def __init__(self, values: Iterable[str]) -> None:
-        forms = sorted({form for value in values for form in secret_forms(value)})
-        self._texts = [form.text for form in forms]
+        self._forms = sorted({form for value in values for form in secret_forms(value)})
+        self._texts = [form.text for form in self._forms]
         self._beginnings = frozenset(text[:MINIMUM_LENGTH] for text in self._texts)
-        self._probes: dict[bytes, _Probes] = {}
-        for form in forms:
-            place = _rarest(form.probe[: 1 - _WINDOW])
-            byte = form.probe[place : place + 1]
-            self._probes.setdefault(byte, _Probes(byte)).add(form, place)
+        self._probes = _plan(self._forms, {})
+        self._bytes_since_plan = _BYTES_PER_PLAN
         self.longest = max(map(len, self._texts), default=0)
 
     def mask(self, content: bytes) -> bytes:
@@ -109,9 +113,18 @@ class Masker:
 
     def find(self, content: bytes) -> list[tuple[int, int]]:
         """Return where secrets are, as (start, end), in order and without overlaps."""
+        if len(content) >= _LARGE:
+            self._plan_again(content)
         sample = content[::_SAMPLED]
         found = (probes.find(content, sample) for probes in self._probes.values())
         return _merge([span for spans in found for span in spans])
+
+    def _plan_again(self, content: bytes) -> None:
+        """Follow what is rare in the log; threads that share the masker may both do so."""
+        self._bytes_since_plan += len(content)
+        if self._bytes_since_plan >= _BYTES_PER_PLAN:
+            self._bytes_since_plan = 0
+            self._probes = _plan(self._forms, Counter(content[::_COUNTED]))
 
     def unfinished_from(self, content: bytes) -> int:
         """Return where an ending starts that may be the beginning of a secret."""
@@ -187,10 +200,24 @@ class StreamMasker:
         return _replace(content[:ready], spans, shown)
 
 
-def _rarest(text: bytes) -> int:
-    """Return where the rarest byte of a text stands."""
-    ranks = [_RARITY.get(byte, len(_RARITY)) for byte in text]
-    return ranks.index(max(ranks))
+def _plan(forms: Iterable[Form], counts: Mapping[int, int]) -> dict[bytes, _Probes]:
+    """Return by which byte to look for each form.
+
+    Args:
+        forms: What is looked for.
+        counts: Byte → how often it was seen in the log.
+    """
+    commonness = {
+        byte: (counts.get(byte, 0), _COMMONNESS.get(byte, -len(_COMMONNESS)))
+        for byte in range(_BYTES)
+    }
+    plan: dict[bytes, _Probes] = {}
+    for form in forms:
+        beginnings = form.probe[: 1 - _WINDOW]
+        rarest = min(beginnings, key=commonness.__getitem__)
+        byte = bytes([rarest])
+        plan.setdefault(byte, _Probes(byte)).add(form, beginnings.index(rarest))
+    return plan
 
 
 def _merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from remote_entry.deadline import Deadline
 from remote_entry.masking import Masker, StreamMasker
 
 CHUNK_BYTES = 65536
-PAUSE_SECONDS = 0.03
+PAUSE_SECONDS = 0.02
 IDLE_SECONDS_AFTER_EXIT = 0.5
 LONGEST_SECONDS_AFTER_EXIT = 10.0
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from remote_entry.core_dumps import forbid_core_dumps
+from remote_entry.credentials import CREDENTIAL_VARIABLES, looks_like_credential
 from remote_entry.errors import NOT_EXECUTABLE, NOT_FOUND, CommandError
 from remote_entry.handover import DESCRIPTOR_VARIABLE, Bundle, write_bundle
 from remote_entry.masking import Masker
+from remote_entry.references import PREFIX
 from remote_entry.relay import Relay
-from remote_entry.settings import CREDENTIAL_VARIABLES
+from remote_entry.settings import FROM_WORKSPACE_SUFFIX
 from remote_entry.tokens import SOCKET_VARIABLE, TokenBroker
 
 FORWARDED_SIGNALS = (
@@ -29,6 +30,7 @@ FORWARDED_SIGNALS = (
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT),  # schedulers announce the end by them
 )
 SIGNAL_EXIT_BASE = 128
+SHORTEST_LIKELY_CREDENTIAL = 8
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 
 
@@ -57,7 +59,6 @@ def run_command(
     Raises:
         CommandError: The command could not be started.
     """
-    forbid_core_dumps()
     descriptor = write_bundle(bundle)
     inherited = {DESCRIPTOR_VARIABLE: descriptor}
     if sql_token is not None:
@@ -130,6 +131,33 @@ def clean_environment(
         known = [path for path in (cleaned.get("PYTHONPATH"), str(PACKAGE_PARENT)) if path]
         cleaned["PYTHONPATH"] = os.pathsep.join(known)
     return cleaned
+
+
+def credentials_in(environ: Mapping[str, str]) -> set[str]:
+    """Return the values that must not be shown, by their variables' names.
+
+    Azure ML's own AZUREML_RUN_TOKEN is among them: the command needs it, but a log that lists the
+    variables would hand it to every reader.
+
+    Args:
+        environ: The variables of this process.
+    """
+    found = set()
+    for variable, text in environ.items():
+        value = text.strip()
+        certain = variable in CREDENTIAL_VARIABLES
+        names_one = variable.startswith(PREFIX) or variable.endswith(FROM_WORKSPACE_SUFFIX)
+        likely = looks_like_credential(variable) and not names_one
+        if certain or (likely and not _is_flag_or_path(value)):
+            found.add(value)
+    return found
+
+
+def _is_flag_or_path(value: str) -> bool:
+    """Tell what a log must go on to show: SOME_TOKEN=true, and PWD, the shell's folder."""
+    if len(value) < SHORTEST_LIKELY_CREDENTIAL:
+        return True
+    return os.path.exists(value)  # noqa: PTH110 (Path.exists raises for what is too long for a name)
 
 
 def _start(

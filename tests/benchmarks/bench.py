@@ -6,11 +6,9 @@ medians; on a noisy machine only the ratios mean something.
 
 import json
 import os
-import random
 import resource
 import shutil
 import statistics
-import string
 import sys
 import tempfile
 import time
@@ -20,9 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from measure import PYTHON, Row, check, run, side_by_side
+from supervision import mask, supervise
 from vault_reads import fifty_secrets
 
-from remote_entry.masking import Masker, StreamMasker
 from submitter.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
@@ -147,21 +145,6 @@ def read() -> Iterator[Row]:
         )
 
 
-def mask() -> Iterator[Row]:
-    """Masking a log with ten secrets keeps up with any script's output."""
-    letters = random.Random(0)  # noqa: S311 - the same secrets in each run
-    masker = Masker("".join(letters.choices(string.printable[:94], k=20)) for _ in range(10))
-    line = b"2026-01-01 00:00:00 epoch 17 loss 0.12345 accuracy 0.98765 {'rate': 0.001}\n"
-    chunk = line * (65536 // len(line))
-    total = 0
-    stream = StreamMasker(masker)
-    started = time.perf_counter()
-    while time.perf_counter() - started < 1:
-        total += len(stream.feed(chunk))
-    speed = total / 1e6 / (time.perf_counter() - started)
-    yield Row("mask a log", "10 secrets", "", speed, "MB/s", None, ">= 50 MB/s", speed >= 50)
-
-
 @contextmanager
 def journey(config: str) -> Iterator[tuple[Emulator, Path, Mapping[str, str]]]:
     """Make a folder with both ways of the journey, and an emulator to go them on."""
@@ -189,7 +172,7 @@ def lines_in(folder: Path) -> int:
 def main() -> None:
     """Measure everything, print the table, write build/bench.json."""
     rows = []
-    for bench in (start, mask, fifty_secrets, submit, tutorial, read):
+    for bench in (start, mask, supervise, fifty_secrets, submit, tutorial, read):
         for row in bench():
             rows.append(row)
             ratio = f"{row.ratio:6.2f} x {row.peer}" if row.ratio is not None else ""

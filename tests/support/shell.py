@@ -125,11 +125,15 @@ class Shell:
 @contextmanager
 def flights_emulator(folder: Path, **changes: Any) -> Iterator[Emulator]:
     """Run an emulator with four flights in its database; its state stays in the folder."""
-    (folder / "flights.csv").write_text(FLIGHTS)
-    tables = {"flights": {"csv": str(folder / "flights.csv")}}
-    sql = {**CONFIG["sql"], "databases": {"flights": {"tables": tables}}}
+    sql = {**CONFIG["sql"], "databases": flights_tables(folder)}
     with Emulator({**CONFIG, "sql": sql, **changes}, state=folder / "state") as azure:
         yield azure
+
+
+def flights_tables(folder: Path) -> dict[str, Any]:
+    """Write the four flights into a folder; return the database that holds them."""
+    (folder / "flights.csv").write_text(FLIGHTS)
+    return {"flights": {"tables": {"flights": {"csv": str(folder / "flights.csv")}}}}
 
 
 def project(azure: Emulator, folder: Path) -> Shell:

@@ -20,7 +20,10 @@ import json, os, subprocess, sys
 from pathlib import Path
 
 def shown(process):
-    content = Path(f"/proc/{process}/environ").read_bytes()
+    try:
+        content = Path(f"/proc/{process}/environ").read_bytes()
+    except PermissionError:  # only the superuser may look into the supervisor
+        return ["closed"]
     return [name for name in ("canary", "planted") if name.encode() in content]
 
 child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
@@ -50,7 +53,9 @@ def python(code: str) -> tuple[str, str, str]:
 def test_no_environment_shows_a_credential() -> None:
     """Neither the supervisor's own, nor the command's, nor a child's."""
     done = run(*SUPERVISE, *python(SEARCH), PLANTED="planted", **CREDENTIALS)
-    assert json.loads(done.stdout) == [["planted"]] * 3
+    supervisor, command, child = json.loads(done.stdout)
+    assert supervisor in (["planted"], ["closed"])
+    assert command == child == ["planted"]
 
 
 def test_supervisor_knows_the_credentials_all_the_same() -> None:
@@ -89,7 +94,9 @@ def test_without_memory_files_the_command_runs_too() -> None:
         "from remote_entry.__main__ import main; sys.exit(main())"
     )
     done = run("-c", code, "run", "--", *python(SEARCH), PLANTED="planted", **CREDENTIALS)
-    assert json.loads(done.stdout) == [["canary", "planted"], ["planted"], ["planted"]]
+    supervisor, command, child = json.loads(done.stdout)
+    assert supervisor in (["canary", "planted"], ["closed"])
+    assert command == child == ["planted"]
 
 
 def test_supervisor_inside_a_supervisor_passes_no_credential_on() -> None:

@@ -1,6 +1,7 @@
 """``python -m remote_entry run``: one message and one exit code for each mistake."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_entry.__main__ import INTERNAL_ERROR, main
+from remote_entry.__main__ import INTERNAL_ERROR, INTERRUPTED
 from remote_entry.supervise import PACKAGE_PARENT
 
 
@@ -95,14 +96,62 @@ def test_client_secret_is_masked_in_the_commands_output() -> None:
     assert result.stdout == "***\n"
 
 
-def test_mistake_of_this_package_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_values_of_other_credentials_are_masked_too() -> None:
+    """The run's own token is; flags, folders and names of secrets are no secrets."""
+    variables = {
+        "AZUREML_RUN_TOKEN": "canary-token-of-the-run" * 30,
+        "SOME_TOKEN": "true",
+        "PWD": str(PACKAGE_PARENT),
+        "AZURE_SECRET_": "name-of-a-secret",
+    }
+    code = f"import os; print(*map(os.environ.get, {[*variables]}))"
+    result = command_line("run", "--", sys.executable, "-c", code, **variables)
+    assert result.stdout == f"*** true {PACKAGE_PARENT} name-of-a-secret\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, -signal.SIGTERM)]
+)
+def test_signal_while_the_secrets_are_read_ends_at_once(number: signal.Signals, code: int) -> None:
+    """There is no command yet that could have its say, and nothing to print."""
+    program = (
+        "import remote_entry.__main__ as program, signal, sys\n"
+        "def resolve(*_, **__): print('ready', flush=True); signal.pause()\n"
+        "program.resolve = resolve\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.exit(program.main(['run', '--', 'true']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        assert process.stderr.read() == b""
+        assert process.wait(60) == code
+
+
+def test_core_dumps_are_off(tmp_path: Path) -> None:
+    """A core file would hold every secret; a limit of 0 would not stop a collector of crashes."""
+    code = "import os, resource; print(resource.getrlimit(resource.RLIMIT_CORE)); os.abort()"
+    crash = f'cd {tmp_path} && exec {sys.executable} -c "{code}"'
+    result = command_line("run", "--", "sh", "-c", crash)
+    assert (result.returncode, result.stdout) == (128 + signal.SIGABRT, "(1, 1)\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_mistake_of_this_package_is_one_line() -> None:
     """An unexpected exception shows its class; its text may hold anything."""
-
-    def broken(*_: object, **__: object) -> None:
-        raise LookupError("canary")
-
-    monkeypatch.setattr("remote_entry.__main__.resolve", broken)
-    assert main(["run", "--", "true"]) == INTERNAL_ERROR
-    assert capfd.readouterr().err.startswith("remote_entry: error: Unexpected LookupError\n")
+    program = (
+        "import remote_entry.__main__ as program, sys\n"
+        "def broken(*_, **__): raise LookupError('canary')\n"
+        "program.resolve = broken\n"
+        "sys.exit(program.main(['run', '--', 'true']))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == INTERNAL_ERROR
+    assert result.stderr.startswith("remote_entry: error: Unexpected LookupError\n")
+    assert "canary" not in result.stderr

@@ -74,14 +74,25 @@ def test_bundle_cannot_be_changed() -> None:
         os.close(descriptor)
 
 
-def test_pipe_carries_more_than_a_pipe_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("forbidden", [False, True])
+def test_pipe_carries_more_than_a_pipe_holds(
+    monkeypatch: pytest.MonkeyPatch, *, forbidden: bool
+) -> None:
     """Where there are no memory files a thread feeds a pipe, which is read once."""
-    monkeypatch.delattr(os, "memfd_create")
+    if forbidden:
+        monkeypatch.setattr(os, "memfd_create", refuse)
+    else:
+        monkeypatch.delattr(os, "memfd_create")
     descriptor = write_bundle(BUNDLE)
     try:
         assert contents(read_bundle({DESCRIPTOR_VARIABLE: str(descriptor)})) == contents(BUNDLE)
     finally:
         os.close(descriptor)
+
+
+def refuse(*_: object) -> int:
+    """Answer as a sandbox does."""
+    raise PermissionError
 
 
 def test_without_a_supervisor_there_is_no_bundle() -> None:

@@ -184,6 +184,17 @@ def test_only_the_possible_beginning_of_a_secret_waits() -> None:
     assert stream.flush() == b"corr"
 
 
+def test_secrets_are_found_while_what_is_rare_changes() -> None:
+    """In a long stream the search follows the text; no secret is lost on the way."""
+    secret = "Correct-Horse-42"
+    stream = StreamMasker(Masker([secret, "another-secret-of-the-run"]))
+    fillers = [b"C", b"o", b"-", b"4", b"Horse", b"\0", b"e"]
+    content = b"".join(filler * 140_000 + secret.encode() for filler in fillers)
+    chunks = [content[start : start + 65536] for start in range(0, len(content), 65536)]
+    result = b"".join([*map(stream.feed, chunks), stream.flush()])
+    assert result == content.replace(secret.encode(), MASK)
+
+
 def test_single_byte_is_released_when_the_stream_pauses() -> None:
     """A progress bar shows its last digit; the rest of a secret that follows is masked."""
     stream = StreamMasker(Masker(["7-correct-horse"]))

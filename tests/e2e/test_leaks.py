@@ -1,0 +1,366 @@
+"""Each way in which secrets leak elsewhere: planted text is found on it, and no secret is.
+
+One journey with canary secrets feeds all tests: a submitted run that writes down what its process
+shows, a command that prints its secrets in every encoding, and errors without a supervisor.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from support.files import files_under
+from support.shell import CLIENT_ID, CONFIG, JOB, Shell, flights_tables, project
+from support.value_encodings import ENCODINGS, encodings_of, with_lines
+
+from submitter.emulator import Emulator
+
+SCRIPTS = Path(__file__).parent / "leak_scripts"
+PLANTED = "Planted;{not}@%'\"secret <&> 5b\u00fc7+/~"
+CLIENT_SECRET = "Canary~Client.Secret-8f3a"
+PASSWORD = "canary;{pass}@%'\"word 9d\u00fc7"
+USER = "canary_login_51c0"
+SIGNING_KEY = (
+    "-----BEGIN CANARY-----\nMIIEvQIBADANBgkq+/7c\nhkiG9w0BAQEFAASC~{x}\n-----END CANARY-----"
+)
+API_KEY = "canary/api+key=&42"
+HIDDEN = with_lines(
+    {
+        "client secret": CLIENT_SECRET,
+        "password": PASSWORD,
+        "user": USER,
+        "signing key": SIGNING_KEY,
+        "API key": API_KEY,
+    }
+)
+IN_ALL_WAYS = [*ENCODINGS, "in base64"]
+SECTION = re.compile(rb"\[\[(.*?)\n(.*?)\]\]", re.DOTALL)
+BEARER_TOKEN = re.compile(rb"eyJ[\w-]{10,}\.[\w-]{10,}")
+
+PRINTED = (
+    "standard output",
+    "standard error",
+    "progress bar",
+    "single bytes",
+    "large blocks",
+    "child process",
+    "logging",
+    "logged traceback",
+    "thread's traceback",
+    "warning",
+)
+INSIDE = {  # what a run's process shows of itself → what proves that it was looked at
+    "debug log of a connection": "SELECT carrier",
+    "error of SQLAlchemy": "Invalid column name 'nothing'",
+    "repr of the url": "mssql+pyodbc",
+    "repr of the engine": "Engine(",
+    "vars of the engine": "QueuePool",
+    "repr of a secret": "sql-password",
+    "vars, pickle and copy of a secret": "cannot be pickled",
+    "what the library holds": "sql-password",
+    "variables of the command": PLANTED,
+    "argv of every process": PLANTED,
+    "environ of the supervisor": PLANTED,
+    "environ of the command": PLANTED,
+    "environ of a child": PLANTED,
+    "files at home": PLANTED,
+    "files of the run": PLANTED,
+}
+FAILURES = {  # name → what is called, with which variables, and the kind of error that it gives
+    "wrong client secret": (
+        *("secret", {"AZURE_CLIENT_SECRET": f"{PASSWORD} wrong"}, "identity.wrong-secret"),
+    ),
+    "missing secret": ("secret", {"AZURE_SECRET_2": "no-such-secret"}, "vault.missing"),
+    "missing vault": ("secret", {"KEY_VAULT_URL": "https://kv.vault.azure.net"}, "vault.missing"),
+    "refused login": ("login", {"AZURE_SECRET_2": "signing-key"}, "sql.login-failed"),
+    "missing database": ("login", {"SQL_DATABASE": "nowhere"}, "sql.database-refused"),
+}
+RUN_VARIABLES = {
+    **yaml.safe_load(JOB)["environment_variables"],
+    "AZURE_CLIENT_SECRET": CLIENT_SECRET,
+    "AZURE_SECRET_SIGNING_KEY": "signing-key",
+    "PLANTED": PLANTED,
+}
+del RUN_VARIABLES["AZURE_CLIENT_SECRET_FROM_WORKSPACE"]
+del RUN_VARIABLES["SQL_SERVER"]  # outside of runs the emulator's own address stands there
+LEFT_BEHIND = {  # a place → what proves that it was looked at
+    "environ of a supervisor that got the client secret in clear": PLANTED,
+    "log of the run": PLANTED,
+    "downloaded files": PLANTED,
+    "registered environments": "ubuntu",
+    "definition of the run": PLANTED,
+    "record of the run": PLANTED,
+    "addresses of requests": "kv-flights",
+    "output of commands": PLANTED,
+    "temporary files": PLANTED,
+    "files of the project": PLANTED,
+    "files that the emulator keeps": PLANTED,
+    "failed supervisor's traceback": "Traceback",
+    "uncaught error's traceback": "Traceback",
+    "refusals of the job file": "job.yml",
+    "log at DEBUG without a supervisor": "kv-flights.vault.azure.net",
+}
+VIEWS = {  # how an error is looked at → what proves it
+    "text": "Error(",
+    "locals": "errors.py",
+    "reached": "",
+    "log": "DEBUG:",
+}
+RUN_TOKEN = {  # where Azure ML puts its own token, for azureml-core to find it
+    "variables of the command",
+    "environ of the supervisor",
+    "environ of the command",
+    "environ of a child",
+}
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What the journey left behind.
+
+    Attributes:
+        places: Name → content of each place that is searched.
+        printed: Name → content of each section of the supervised command's output.
+        output: All of that output.
+        failures: Name → what each failure shows, by kind.
+    """
+
+    places: dict[str, bytes]
+    printed: dict[str, bytes]
+    output: bytes
+    failures: dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the folder of everything that is written."""
+    return tmp_path_factory.mktemp("leaks")
+
+
+@pytest.fixture(scope="module")
+def azure(folder: Path) -> Iterator[Emulator]:
+    """Start an emulator whose secrets are canaries."""
+    vaults = {"kv-flights": {"signing-key": SIGNING_KEY}}
+    logins = {USER: {"secret": "sql-password"}}
+    sql = {**CONFIG["sql"], "logins": logins, "databases": flights_tables(folder)}
+    principal = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    config = {"service_principals": [principal], "vaults": vaults, "sql": sql}
+    with Emulator(config, state=folder / "state") as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def journey(azure: Emulator, folder: Path) -> Journey:
+    """Go all ways once."""
+    shell = project(azure, folder / "a project")
+    for script in (*SCRIPTS.iterdir(), Path(__file__).parents[1] / "support/value_encodings.py"):
+        shutil.copy(script, shell.folder)
+    sought = [text.encode().hex() for text in (PLANTED, CLIENT_SECRET)]
+    shell.write("sought.json", json.dumps(sought))
+    places = submitted(azure, shell, folder)
+    done = supervised(shell, "printing.py")
+    assert done.returncode == 1, done.stderr.decode()  # it ends with an error on purpose
+    printed = {
+        path.decode(): content for path, content in SECTION.findall(done.stdout + done.stderr)
+    }
+    places |= {
+        "environ of a supervisor that got the client secret in clear": (
+            shell.folder / "supervisor.environ"
+        ).read_bytes(),
+        "failed supervisor's traceback": supervised(
+            shell, "train.py", AZURE_CLIENT_SECRET=f"{CLIENT_SECRET} wrong", REMOTE_ENTRY_DEBUG="1"
+        ).stderr,
+        "uncaught error's traceback": supervised(
+            shell, "train.py", SQL_DATABASE="nowhere", REMOTE_ENTRY_DEBUG="1"
+        ).stderr,
+        "refusals of the job file": refused(shell, folder),
+        "log at DEBUG without a supervisor": failed(shell, "login", {})["log"].encode(),
+    }
+    failures = {name: failed(shell, *case[:2]) for name, case in FAILURES.items()}
+    places["files that the emulator keeps"] = contents(folder / "state")
+    return Journey(places, printed, done.stdout + done.stderr, failures)
+
+
+def submitted(azure: Emulator, shell: Shell, folder: Path) -> dict[str, bytes]:
+    """Submit a run; return what it left with the service, on the laptop and in itself."""
+    planted = json.dumps(PLANTED)
+    shell.edit(
+        "environment_variables:",
+        f"tags: {{note: {planted}}}\nproperties: {{note: {planted}}}\n"
+        f"display_name: {planted}\ndescription: {planted}\ninputs: {{note: planted}}\n"
+        f"environment_variables:\n  PLANTED: {planted}\n  API_KEY_FROM_WORKSPACE: api-key",
+    )
+    shell.edit("command: python train.py", "command: python train.py ${{inputs.note}}")
+    shell.edit("  AZURE_SECRET_1", "  AZURE_SECRET_SIGNING_KEY: signing-key\n  AZURE_SECRET_1")
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    (temporary / "mine.txt").write_text(PLANTED, encoding="utf-8")
+    canaries = {"DB_USER": USER, "DB_PWD": PASSWORD, "KEY": API_KEY, "TMPDIR": str(temporary)}
+    pairs = ["sql-username=DB_USER", "sql-password=DB_PWD", "api-key=KEY"]
+    pairs += ["training-client-secret=AZURE_CLIENT_SECRET"]
+    assert shell("secret", "set-many", *pairs, **canaries).returncode == 0
+    assert shell("secret", "list").returncode == 0
+    shell.write("Dockerfile", "FROM base\n")
+    assert shell("env", "register", "flights", "--folder", ".").returncode == 0
+    assert shell("plan", "job.yml").returncode == 0
+    for options in ([], ["--debug"]):
+        shell(*options, "submit", "job.yml", AZURE_CLIENT_SECRET=f"{PASSWORD} wrong")
+        assert "AZURE_CLIENT_SECRET is wrong" in shell.transcript[-1]
+    done = shell("submit", "job.yml", **canaries)
+    assert done.returncode == 6, done.stdout + done.stderr  # the last query is wrong on purpose
+    assert "Invalid column name 'last'" in done.stdout
+    run = azure.runs[-1]
+    assert shell("runs", "download", run.run_id, "results", "--prefix", "").returncode == 0
+    assert shell("runs", "show", run.run_id, "--json").returncode == 0
+    results = shell.folder / "results"
+    inside = {path: (results / "outputs/leaks" / path).read_bytes() for path in INSIDE}
+    return {
+        **inside,
+        "log of the run": (results / "user_logs/std_log.txt").read_bytes(),
+        "downloaded files": contents(results),
+        "registered environments": repr(
+            [version.content for versions in azure.environments.values() for version in versions]
+        ).encode(),
+        "definition of the run": repr(run.definition).encode(),
+        "record of the run": repr(run.to_wire()).encode(),
+        "addresses of requests": repr(azure.requests).encode(),
+        "output of commands": "\n".join(shell.transcript).encode(),
+        "events of the SQL Server": repr(list(azure.sql.events)).encode(),
+        "temporary files": contents(temporary),
+        "files of the project": contents(shell.folder),
+    }
+
+
+def supervised(shell: Shell, script: str, **variables: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run a script under `remote_entry run`, with the client secret in clear."""
+    return subprocess.run(
+        [sys.executable, "-m", "remote_entry", "run", "--", sys.executable, script],
+        cwd=shell.folder,
+        env={**shell.environ, **RUN_VARIABLES, **variables},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def failed(shell: Shell, call: str, variables: dict[str, str]) -> dict[str, str]:
+    """Return what a failure shows in a process that nobody supervises."""
+    shown = shell.folder.parent / "failure.json"
+    subprocess.run(
+        [sys.executable, "errors.py", call, str(shown)],
+        cwd=shell.folder,
+        env={**shell.environ, **RUN_VARIABLES, **variables},
+        timeout=120,
+        check=True,
+    )
+    views: dict[str, str] = json.loads(shown.read_text())
+    return views
+
+
+def refused(shell: Shell, folder: Path) -> bytes:
+    """Return what `submitter` says of job files that hold a secret where none belongs."""
+    value = json.dumps(PASSWORD)
+    wrong = folder / "wrong jobs"
+    wrong.mkdir()
+    said = []
+    for line in (
+        f"tags: [{value}]",
+        f"tags: {{note: {value}}}",
+        f"limits: {{timeout: {value}}}",
+        f"resources: {{instance_count: {value}}}",
+        f"inputs: {{a: {{type: {value}}}}}",
+    ):
+        (wrong / "job.yml").write_text(f"{JOB}{line}\n", encoding="utf-8")
+        done = shell("plan", str(wrong / "job.yml"), DB_PASSWORD=PASSWORD)
+        assert done.returncode == 2, done.stderr
+        said.append(done.stdout + done.stderr)
+    return "\n".join(said).encode()
+
+
+def contents(folder: Path) -> bytes:
+    """Return names and contents of a folder's files, without those that train.py writes down."""
+    files = [path for path in files_under(folder) if path.parent.name != "leaks"]
+    return b"\n".join(str(path).encode() + b"\n" + path.read_bytes() for path in files)
+
+
+def leaks_in(content: bytes) -> dict[str, list[str]]:
+    """Return which secrets a content shows, and how."""
+    found = {name: encodings_of(value, content) for name, value in HIDDEN.items()}
+    return {name: ways for name, ways in found.items() if ways}
+
+
+@pytest.mark.parametrize("path", PRINTED)
+def test_printed_secret_is_masked_in_every_encoding(journey: Journey, path: str) -> None:
+    """What the command writes is shown in all ways, but not its secrets in any."""
+    content = journey.printed[path]
+    assert encodings_of(PLANTED, content) == IN_ALL_WAYS
+    assert leaks_in(content) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "control"),
+    [
+        ("environment of a child", PLANTED),
+        ("faulthandler", "printing.py"),
+    ],
+)
+def test_other_output_shows_no_secret(journey: Journey, path: str, control: str) -> None:
+    """What a program prints by itself passes the mask too."""
+    assert control.encode() in journey.printed[path]
+    assert leaks_in(journey.printed[path]) == {}
+
+
+def test_uncaught_error_of_the_command_shows_no_secret(journey: Journey) -> None:
+    """Its traceback comes last; nothing else of the whole output shows one either."""
+    assert encodings_of(PLANTED, journey.output[journey.output.rindex(b"Traceback") :]) != []
+    assert leaks_in(journey.output) == {}
+
+
+@pytest.mark.parametrize("path", INSIDE)
+def test_process_of_the_run_shows_no_secret(journey: Journey, path: str) -> None:
+    """Nothing is masked here: what a script can see of itself without asking for a secret."""
+    assert encodings_of(INSIDE[path], journey.places[path]) != []
+    assert leaks_in(journey.places[path]) == {}
+
+
+@pytest.mark.parametrize("path", LEFT_BEHIND)
+def test_nothing_left_behind_shows_a_secret(journey: Journey, path: str) -> None:
+    """Not in the service, not on the laptop, not in what is printed on the way."""
+    assert encodings_of(LEFT_BEHIND[path], journey.places[path]) != []
+    assert leaks_in(journey.places[path]) == {}
+
+
+def test_sql_server_learns_the_login_alone(journey: Journey) -> None:
+    """It knows who signed in, but nothing that we sent shows with what."""
+    assert list(leaks_in(journey.places["events of the SQL Server"])) == ["user"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("failure", FAILURES)
+def test_error_shows_no_secret(journey: Journey, failure: str, view: str) -> None:
+    """Not in its text, its traceback with locals, what it refers to, or a log at DEBUG."""
+    content = journey.failures[failure][view].encode()
+    assert (VIEWS[view] or FAILURES[failure][2]).encode() in content
+    assert leaks_in(content) == {}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_error_brings_no_error_of_an_sdk_along(journey: Journey, failure: str) -> None:
+    """Such a one leads to its request, its headers and, through its frames, to the credential."""
+    assert journey.failures[failure]["origin"] == "[None, None]"
+
+
+def test_no_place_shows_a_bearer_token(journey: Journey) -> None:
+    """The SDKs' errors carry one with their requests, and a log with bodies would."""
+    shown = {"output": journey.output, **journey.places}
+    for failure, views in journey.failures.items():
+        shown |= {f"{failure}, {view}": text.encode() for view, text in views.items()}
+    found = {name for name, content in shown.items() if BEARER_TOKEN.search(content)}
+    assert "environ of the command" in found  # the search finds what is there
+    assert found <= RUN_TOKEN
