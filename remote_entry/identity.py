@@ -61,7 +61,7 @@ def open_credential(identity: IdentitySettings, deadline: Deadline) -> TokenCred
     return ClientSecretCredential(
         identity.tenant_id,
         identity.client_id,
-        identity.client_secret,
+        identity.client_secret.text,
         **credential_options(deadline),
     )
 
@@ -117,8 +117,9 @@ def token_source(
         try:
             return credential.get_token(scope, enable_cae=for_vault).token
         except Exception as error:  # noqa: BLE001 (whatever the SDK raises is explained)
-            # Frames of the SDK hold the secret and request bodies: they end here.
-            raise explain_token(error, identity) from None
+            explained = explain_token(error, identity)
+        # Not inside the handler: the SDK's error, whose frames hold the secret, would come along.
+        raise explained
 
     return fetch
 
@@ -138,7 +139,7 @@ def _open_certificate(identity: IdentitySettings, deadline: Deadline) -> TokenCr
             identity.tenant_id,
             identity.client_id,
             str(path),
-            password=identity.certificate_password or None,
+            password=identity.certificate_password.text or None,
             **credential_options(deadline),
         )
     except (OSError, TypeError, ValueError) as error:

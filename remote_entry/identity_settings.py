@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from remote_entry.hidden import Hidden
 from remote_entry.references import FROM_WORKSPACE_SUFFIX
 
 SERVICE_PRINCIPAL = "service-principal"
@@ -33,9 +34,9 @@ class IdentitySettings:
     kind: str = SERVICE_PRINCIPAL
     tenant_id: str = ""
     client_id: str = ""
-    client_secret: str = field(default="", repr=False)
+    client_secret: Hidden = field(default_factory=Hidden)
     certificate_path: str = ""
-    certificate_password: str = field(default="", repr=False)
+    certificate_password: Hidden = field(default_factory=Hidden)
     managed_identity_client_id: str = ""
 
     @property
@@ -77,9 +78,9 @@ def read_identity(
         kind=kind,
         tenant_id=_directory_id("AZURE_TENANT_ID", variables, problems),
         client_id=_directory_id("AZURE_CLIENT_ID", variables, problems),
-        client_secret=client_secret,
+        client_secret=Hidden(client_secret),
         certificate_path=certificate_path,
-        certificate_password=variables.get("AZURE_CLIENT_CERTIFICATE_PASSWORD", ""),
+        certificate_password=Hidden(variables.get("AZURE_CLIENT_CERTIFICATE_PASSWORD", "")),
         managed_identity_client_id=_managed_identity(variables, problems),
     )
 

@@ -37,7 +37,7 @@ class Resolved:
         values = {secret.value for secret in (*self.bundle.secrets, *self.bundle.workspace)}
         values.update(item.name for item in self.settings.secrets if item.name_held_by)
         identity = self.settings.identity
-        values |= {identity.client_secret, identity.certificate_password}
+        values |= {identity.client_secret.text, identity.certificate_password.text}
         return frozenset(values) - {""}
 
 

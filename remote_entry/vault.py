@@ -14,7 +14,7 @@ from azure.keyvault.secrets import KeyVaultSecret, SecretClient
 from remote_entry.azure_errors import explain_identity, explain_secret, raise_if_whole_vault
 from remote_entry.azure_retry import client_options
 from remote_entry.deadline import Deadline, start_in_background
-from remote_entry.errors import SecretFailure, VaultError
+from remote_entry.errors import IdentityError, SecretFailure, VaultError
 from remote_entry.references import SecretReference
 from remote_entry.secret import Secret
 
@@ -147,17 +147,18 @@ def _read(reader: SecretReader, reference: SecretReference) -> Secret | SecretFa
     try:
         answer = reader.get_secret(reference.name, reference.version)
     except Exception as error:  # noqa: BLE001 (the SDK's ValueErrors and OSErrors are explained too)
-        identity_error = explain_identity(error)
-        if identity_error is not None:
-            # Frames of the SDK hold tokens and request bodies: they end here.
-            raise identity_error from None
-        return explain_secret(error, reference)
-    return Secret(
-        reference,
-        answer.value or "",
-        version=answer.properties.version,
-        expires_on=answer.properties.expires_on,
-    )
+        failure = explain_identity(error) or explain_secret(error, reference)
+    else:
+        return Secret(
+            reference,
+            answer.value or "",
+            version=answer.properties.version,
+            expires_on=answer.properties.expires_on,
+        )
+    if isinstance(failure, IdentityError):
+        # Not inside the handler: the SDK's error, whose frames hold tokens, would come along.
+        raise failure
+    return failure
 
 
 def _wait(

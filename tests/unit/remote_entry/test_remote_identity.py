@@ -1,5 +1,6 @@
 """Settings become the credential that they name, and no other."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -96,9 +97,12 @@ def test_unknown_kind_and_two_proofs_are_noticed() -> None:
     assert "the certificate is used" in warnings[0]
 
 
-def test_repr_shows_neither_secret_nor_password() -> None:
+def test_nothing_shows_secret_or_password() -> None:
     """Settings end in tracebacks."""
     settings = identity(
         AZURE_CLIENT_SECRET="canary", AZURE_CLIENT_CERTIFICATE_PASSWORD="canary-password"
     )
-    assert "canary" not in repr(settings)
+    for shown in (repr(settings), str(vars(settings)), str(settings.client_secret)):
+        assert "canary" not in shown
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(settings)

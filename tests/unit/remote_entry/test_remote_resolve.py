@@ -73,7 +73,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[IdentitySettings]:
 def test_client_secret_from_the_workspace_opens_the_vault(opened: list[IdentitySettings]) -> None:
     """No credential needs to stand in the registered environment."""
     resolved = resolve(ENVIRON, warn=unexpected)
-    assert [settings.client_secret for settings in opened] == ["canary-client"]
+    assert [settings.client_secret.text for settings in opened] == ["canary-client"]
     values = {"1": "canary-user", "2": "canary-password", "API_KEY": "canary-api"}
     assert values_by_label(resolved) == values
 

@@ -124,7 +124,7 @@ def test_value_in_the_place_of_a_name_is_never_quoted() -> None:
 def test_white_space_is_stripped_with_a_warning() -> None:
     """A newline from a copied secret does not become a wrong password."""
     settings = Settings.from_environ(TUTORIAL | {"AZURE_CLIENT_SECRET": " canary \n"})
-    assert settings.identity.client_secret == "canary"
+    assert settings.identity.client_secret.text == "canary"
     assert any("AZURE_CLIENT_SECRET has white space" in line for line in settings.warnings)
 
 
@@ -197,7 +197,7 @@ def test_variable_from_the_workspace_is_not_missing() -> None:
     variables = {name: value for name, value in TUTORIAL.items() if name != "AZURE_CLIENT_SECRET"}
     variables["AZURE_CLIENT_SECRET_FROM_WORKSPACE"] = "training-client-secret"
     settings = Settings.from_environ(variables)
-    assert settings.identity.client_secret == ""
+    assert not settings.identity.client_secret
     assert settings.from_workspace == {"AZURE_CLIENT_SECRET": "training-client-secret"}
 
 
@@ -266,7 +266,7 @@ def test_workspace_value_wins_over_a_clear_one_with_a_warning() -> None:
     settings = Settings.from_environ(
         TUTORIAL | {"AZURE_CLIENT_SECRET_FROM_WORKSPACE": "training-client-secret"}
     )
-    assert settings.identity.client_secret == ""
+    assert not settings.identity.client_secret
     assert any("both set" in warning for warning in settings.warnings)
 
 

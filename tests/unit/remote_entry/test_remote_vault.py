@@ -228,7 +228,7 @@ def test_errors_carry_no_frames_of_the_sdk() -> None:
     with pytest.raises(IdentityError) as caught:
         read(vault, USER)
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 def test_secret_shows_its_reference_only() -> None:
