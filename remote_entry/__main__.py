@@ -13,12 +13,12 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 
-from remote_entry.clean_start import start_without_credentials
 from remote_entry.errors import RemoteEntryError
-from remote_entry.handover import read_bundle
 from remote_entry.masking import Masker
 from remote_entry.resolve import Resolved, package_missing, resolve
 from remote_entry.settings import CREDENTIAL_VARIABLES
+from remote_entry.supervision.clean_start import start_without_credentials
+from remote_entry.supervision.handover import read_bundle
 
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130
@@ -81,8 +81,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Resolve the secrets, then run the command."""
-    from remote_entry.core_dumps import forbid_core_dumps
-    from remote_entry.supervise import become_command, run_command
+    from remote_entry.supervision.core_dumps import forbid_core_dumps
+    from remote_entry.supervision.supervise import become_command, run_command
 
     forbid_core_dumps()
     if read_bundle(environ) is not None:
@@ -123,7 +123,7 @@ def _show(result: object) -> None:
 
 def _sensitive(resolved: Resolved, environ: Mapping[str, str]) -> set[str]:
     """Return everything that the command's output must not show."""
-    from remote_entry.supervise import credentials_in
+    from remote_entry.supervision.supervise import credentials_in
 
     return credentials_in(environ) | resolved.sensitive_values()
 

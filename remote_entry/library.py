@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from remote_entry.errors import RemoteEntryError, SettingsError
 from remote_entry.flush import flush_run_at_exit
-from remote_entry.handover import Bundle, read_bundle
-from remote_entry.references import PREFIX
 from remote_entry.resolve import resolve
 from remote_entry.secret import Secret
 from remote_entry.settings import FROM_WORKSPACE_SUFFIX, SqlSettings
-from remote_entry.tokens import find_token_source
+from remote_entry.settings.references import PREFIX
+from remote_entry.supervision.handover import Bundle, read_bundle
+from remote_entry.supervision.tokens import find_token_source
 from remote_entry.uncaught import report_uncaught_errors
 
 if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy import Connection, Engine
 
-    from remote_entry.sqlserver import Database
-    from remote_entry.vault import SecretCache
+    from remote_entry.azure.vault import SecretCache
+    from remote_entry.sql.database import Database
 
 _log = logging.getLogger("remote_entry")
 
@@ -83,13 +83,13 @@ def read_frame(
 
     Returns:
         A DataFrame whose column types follow the query's, not the data: see
-        ``remote_entry.frames``.
+        ``remote_entry.reading.frames``.
 
     Raises:
         SqlError: The server refused the query or went away.
         RemoteEntryError: There is no connection; a subclass says why.
     """
-    from remote_entry.frames import query_frame
+    from remote_entry.reading.frames import query_frame
 
     return query_frame(connection or connect(), sql, params)
 
@@ -165,8 +165,8 @@ class _Process:
 
 def _open_database(access: Access) -> "Database":
     """Connect to the run's SQL Server."""
-    from remote_entry.sql_login import session_tags
-    from remote_entry.sqlserver import open_database
+    from remote_entry.sql.database import open_database
+    from remote_entry.sql.login import session_tags
 
     tags = session_tags(access.sql.workload, os.environ.get("AZUREML_RUN_ID", ""))
     values = {label: secret.value for label, secret in access.bundle.by_label().items()}

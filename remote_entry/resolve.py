@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from remote_entry.deadline import Deadline
 from remote_entry.errors import SettingsError
-from remote_entry.handover import Bundle
-from remote_entry.references import PREFIX, WorkspaceReference
 from remote_entry.secret import Secret
 from remote_entry.settings import Settings
+from remote_entry.settings.references import PREFIX, WorkspaceReference
+from remote_entry.supervision.handover import Bundle
 
 if TYPE_CHECKING:
-    from remote_entry.vault import SecretCache
+    from remote_entry.azure.vault import SecretCache
 
 KEYS_TO_THE_VAULT = frozenset({"AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD"})
 
@@ -65,15 +65,15 @@ def resolve(
     if not settings.needs_identity and not settings.from_workspace:
         return Resolved(settings, Bundle())
     try:
-        from remote_entry.identity import (
+        from remote_entry.azure.identity import (
             SQL_SCOPE,
             open_credential,
             sign_in,
             token_source,
             vault_scope,
         )
-        from remote_entry.vault import open_vault, read_secrets
-        from remote_entry.workspace import read_from_workspace
+        from remote_entry.azure.vault import open_vault, read_secrets
+        from remote_entry.azure.workspace import read_from_workspace
     except ImportError as error:
         raise package_missing(error) from None
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from remote_entry.references import SecretReference, WorkspaceReference, describe_version
+from remote_entry.settings.references import SecretReference, WorkspaceReference, describe_version
 
 EXPIRES_SOON = timedelta(days=14)
 

@@ -11,7 +11,7 @@ import traceback
 from types import TracebackType
 
 from remote_entry.errors import RemoteEntryError
-from remote_entry.handover import DESCRIPTOR_VARIABLE
+from remote_entry.supervision.handover import DESCRIPTOR_VARIABLE
 
 
 def report_uncaught_errors() -> None:

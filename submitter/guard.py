@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from remote_entry.credentials import looks_like_credential as names_a_credential
 from remote_entry.settings import FROM_WORKSPACE_SUFFIX
+from remote_entry.settings.credentials import looks_like_credential as names_a_credential
 from submitter.errors import SecretInViewError
 from submitter.marked_yaml import KeyPath
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from remote_entry.check.hops import Step, Walk
 from remote_entry.check.tls_handshake import shake_hands
-from remote_entry.reachability import DEFAULT_PORT, look_up, open_port
-from remote_entry.sql_login import session_tags
-from remote_entry.sql_settings import SqlSettings
-from remote_entry.sqlserver import prepare_connector
+from remote_entry.settings.sql import SqlSettings
+from remote_entry.sql.database import prepare_connector
+from remote_entry.sql.login import session_tags
+from remote_entry.sql.reachability import DEFAULT_PORT, look_up, open_port
 
 # https://learn.microsoft.com/sql/relational-databases/system-functions/sys-fn-my-permissions-transact-sql
 _PERMISSIONS = "SELECT permission_name FROM sys.fn_my_permissions(NULL, 'DATABASE')"

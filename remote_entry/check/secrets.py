@@ -6,16 +6,22 @@ from urllib.parse import urlsplit
 
 from azure.core.credentials import TokenCredential
 
+from remote_entry.azure.identity import (
+    SQL_SCOPE,
+    open_credential,
+    sign_in,
+    token_source,
+    vault_scope,
+)
+from remote_entry.azure.vault import open_vault, try_secrets
+from remote_entry.azure.workspace import read_from_workspace
 from remote_entry.check.hops import Step, Walk
 from remote_entry.deadline import Deadline
 from remote_entry.errors import SecretFailure, VaultError
-from remote_entry.identity import SQL_SCOPE, open_credential, sign_in, token_source, vault_scope
-from remote_entry.references import SecretReference
 from remote_entry.resolve import expiry_warnings, handed_over
 from remote_entry.secret import Secret
 from remote_entry.settings import Settings
-from remote_entry.vault import open_vault, try_secrets
-from remote_entry.workspace import read_from_workspace
+from remote_entry.settings.references import SecretReference
 
 
 class WayToSecrets:

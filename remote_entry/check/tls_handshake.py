@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from remote_entry.errors import SqlError
-from remote_entry.reachability import open_port
+from remote_entry.sql.reachability import open_port
 
 _PRELOGIN = 0x12
 _HEADER = struct.Struct(">BBHHBB")  # type, status, length, session, packet number, window

@@ -12,7 +12,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
-from remote_entry.odbc import find_driver
+from remote_entry.sql.odbc import find_driver
 from submitter.emulator import Emulator, EmulatorError
 
 TRAINING = "77777777-0000-0000-0000-000000000001"

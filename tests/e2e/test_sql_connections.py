@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from remote_entry.errors import SqlError
-from remote_entry.sql_login import session_tags
-from remote_entry.sql_settings import SqlSettings
-from remote_entry.sqlserver import Database, open_database, prepare_connector
+from remote_entry.settings.sql import SqlSettings
+from remote_entry.sql.database import Database, open_database, prepare_connector
+from remote_entry.sql.login import session_tags
 from submitter.emulator import Emulator
 
 PASSWORDS = [
@@ -103,9 +103,9 @@ def test_access_token_of_the_service_principal_opens_the_door(
     azure: Emulator, settings: SqlSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server checks the token's signature, audience and age, as Azure SQL does."""
+    from remote_entry.azure.identity import SQL_SCOPE, open_credential, token_source
     from remote_entry.deadline import Deadline
-    from remote_entry.identity import SQL_SCOPE, open_credential, token_source
-    from remote_entry.identity_settings import IdentitySettings
+    from remote_entry.settings.identity import IdentitySettings
 
     for variable in ("HTTPS_PROXY", "REQUESTS_CA_BUNDLE", "NO_PROXY"):
         monkeypatch.setenv(variable, azure.environ[variable])

@@ -9,7 +9,7 @@ import pyodbc
 import pytest
 from azure.identity import ClientSecretCredential
 
-from remote_entry.odbc import find_driver
+from remote_entry.sql.odbc import find_driver
 from submitter.emulator import Emulator, TokenFault
 
 PASSWORD = "pass;word"

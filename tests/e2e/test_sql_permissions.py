@@ -6,7 +6,7 @@ from typing import Any
 import pyodbc
 import pytest
 
-from remote_entry.odbc import find_driver
+from remote_entry.sql.odbc import find_driver
 from submitter.emulator import ConfigError, Emulator
 
 PASSWORD = "pass;word"

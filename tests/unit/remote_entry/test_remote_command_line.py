@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remote_entry.__main__ import INTERNAL_ERROR, INTERRUPTED
-from remote_entry.supervise import PACKAGE_PARENT
+from remote_entry.supervision.supervise import PACKAGE_PARENT
 
 
 def command_line(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":

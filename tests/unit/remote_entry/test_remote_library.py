@@ -12,11 +12,11 @@ import pytest
 import remote_entry
 from remote_entry.errors import SettingsError
 from remote_entry.flush import flush_run
-from remote_entry.handover import DESCRIPTOR_VARIABLE, Bundle, write_bundle
 from remote_entry.library import Access, _open_database, _Process, find_access
-from remote_entry.references import SecretReference, WorkspaceReference
 from remote_entry.secret import Secret
 from remote_entry.settings import SqlSettings
+from remote_entry.settings.references import SecretReference, WorkspaceReference
+from remote_entry.supervision.handover import DESCRIPTOR_VARIABLE, Bundle, write_bundle
 
 
 def secret(label: str, name: str, version: str) -> Secret:
@@ -124,7 +124,7 @@ def test_login_from_the_workspace_opens_the_sql_server(monkeypatch: pytest.Monke
         opened.append((sql, values))
         return object()
 
-    monkeypatch.setattr("remote_entry.sqlserver.open_database", open_database)
+    monkeypatch.setattr("remote_entry.sql.database.open_database", open_database)
     descriptor = write_bundle(Bundle(workspace=workspace))
     try:
         environ = {DESCRIPTOR_VARIABLE: str(descriptor), "SQL_SERVER": "flights"}

@@ -63,10 +63,10 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[IdentitySettings]:
     def open_vault(*_: object) -> FakeClient:
         return FakeClient()
 
-    monkeypatch.setattr("remote_entry.workspace.read_from_workspace", read_from_workspace)
-    monkeypatch.setattr("remote_entry.identity.open_credential", open_credential)
-    monkeypatch.setattr("remote_entry.identity.sign_in", sign_in)
-    monkeypatch.setattr("remote_entry.vault.open_vault", open_vault)
+    monkeypatch.setattr("remote_entry.azure.workspace.read_from_workspace", read_from_workspace)
+    monkeypatch.setattr("remote_entry.azure.identity.open_credential", open_credential)
+    monkeypatch.setattr("remote_entry.azure.identity.sign_in", sign_in)
+    monkeypatch.setattr("remote_entry.azure.vault.open_vault", open_vault)
     return seen
 
 
@@ -103,8 +103,10 @@ def test_workspace_alone_needs_no_vault(opened: list[IdentitySettings]) -> None:
 
 def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """An image without the Azure packages is told what to add."""
-    monkeypatch.setitem(sys.modules, "remote_entry.identity", None)
-    with pytest.raises(SettingsError, match="remote_entry.identity is not installed") as caught:
+    monkeypatch.setitem(sys.modules, "remote_entry.azure.identity", None)
+    with pytest.raises(
+        SettingsError, match="azure.identity is not installed"
+    ) as caught:
         resolve(ENVIRON, warn=unexpected)
     assert "azure-identity" in caught.value.hint
 

@@ -1,0 +1,1 @@
+"""Entra ID, the workspace and Key Vault: who the run is, and its secrets."""

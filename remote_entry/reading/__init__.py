@@ -1,0 +1,1 @@
+"""Queries → Arrow batches and DataFrames."""

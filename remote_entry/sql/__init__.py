@@ -1,0 +1,1 @@
+"""The SQL Server: driver, login, connections, and what its errors mean."""
