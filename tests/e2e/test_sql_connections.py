@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from remote_entry.errors import SqlError
+from remote_entry.hidden import Hidden
 from remote_entry.settings.sql import SqlSettings
 from remote_entry.sql.database import Database, open_database, prepare_connector
 from remote_entry.sql.login import session_tags
@@ -112,7 +113,7 @@ def test_access_token_of_the_service_principal_opens_the_door(
     identity = IdentitySettings(
         tenant_id=azure.environ["AZURE_TENANT_ID"],
         client_id=azure.environ["AZURE_CLIENT_ID"],
-        client_secret=azure.environ["AZURE_CLIENT_SECRET"],
+        client_secret=Hidden(azure.environ["AZURE_CLIENT_SECRET"]),
     )
     token = token_source(open_credential(identity, Deadline(30)), identity, SQL_SCOPE)
     by_token = SqlSettings(settings.server, settings.port, "flights", auth="service-principal")
