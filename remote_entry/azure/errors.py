@@ -40,6 +40,10 @@ class Cause:
     hint: str
 
 
+UNAVAILABLE = Cause(
+    "unavailable", "the service is not available", "try again; see the Azure status page"
+)
+
 # https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 ENTRA_CAUSES = {
     "AADSTS7000215": Cause(
@@ -58,6 +62,28 @@ ENTRA_CAUSES = {
         "upload the certificate of AZURE_CLIENT_CERTIFICATE_PATH to the application's "
         "'Certificates & secrets'",
     ),
+    "AADSTS1000502": Cause(
+        "expired-certificate",
+        "Entra ID refused the certificate: it has expired, or is not valid yet",
+        "register a new certificate for the application and replace AZURE_CLIENT_CERTIFICATE_PATH",
+    ),
+    "AADSTS7000112": Cause(
+        "disabled",
+        "the application of AZURE_CLIENT_ID is disabled",
+        "have it enabled in Entra ID ('Enterprise applications')",
+    ),
+    "AADSTS53003": Cause(
+        "conditional-access",
+        "a Conditional Access policy blocks the sign-in from here",
+        "have the compute's network or this workload identity allowed by the policy",
+    ),
+    "AADSTS90055": Cause(
+        "throttled",
+        "Entra ID throttled this tenant and kept doing so",
+        "start fewer runs at once or wait a minute",
+    ),
+    "AADSTS90033": UNAVAILABLE,
+    "AADSTS50000": UNAVAILABLE,
     "AADSTS700016": Cause(
         "unknown-client",
         "Entra ID does not know AZURE_CLIENT_ID in the tenant of AZURE_TENANT_ID",
@@ -169,9 +195,6 @@ STATUS_CAUSES = {
     ),
 }
 
-UNAVAILABLE = Cause(
-    "unavailable", "the service is not available", "try again; see the Azure status page"
-)
 NO_CA_BUNDLE = Cause(
     "tls",
     "there is no file where REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE points to",

@@ -16,6 +16,8 @@ from remote_entry.sql.reachability import open_port
 _PRELOGIN = 0x12
 _HEADER = struct.Struct(">BBHHBB")  # type, status, length, session, packet number, window
 _END_OF_MESSAGE = 0x01
+_ENCRYPTION = 1
+_NOT_SUPPORTED = b"\x02"
 
 # Version 0 and "encryption on", each announced as (option, offset, length): MS-TDS 2.2.6.5.
 _HELLO = struct.pack(">BHHBHHB", 0, 11, 6, 1, 17, 1, 0xFF) + bytes(6) + b"\x01"
@@ -63,16 +65,17 @@ def shake_hands(host: str, port: int | None) -> Certificate:
             raise _not_trusted(host, error.verify_message) from None
         except ssl.SSLError as error:
             raise _failed(host, error.reason or "the handshake failed") from None
-        except (OSError, struct.error) as error:
-            raise _failed(
-                host, f"the server hung up or was silent ({type(error).__name__})"
-            ) from None
+        except TimeoutError:
+            raise _failed(host, "the server said nothing", "timeout") from None
+        except (OSError, struct.error):
+            raise _failed(host, "the server hung up", "reset") from None
 
 
 def _shake_hands(connection: socket.socket, host: str) -> Certificate:
     """Pass the engine's bytes to and fro."""
     _send(connection, _HELLO)
-    _receive(connection)
+    if not _offers_encryption(_receive(connection)):
+        raise _failed(host, "the server cannot encrypt")
     context = ssl.create_default_context()
     # Inside TDS 7 the driver does not offer TLS 1.3 either; TDS 8 would come without PRELOGIN.
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -87,6 +90,15 @@ def _shake_hands(connection: socket.socket, host: str) -> Certificate:
             incoming.write(_receive(connection))
         else:
             return _describe(engine.getpeercert() or {}, engine.version() or "TLS")
+
+
+def _offers_encryption(answer: bytes) -> bool:
+    """Read the server's PRELOGIN message: options of (number, offset, length), then 0xFF."""
+    options = answer.partition(b"\xff")[0]
+    for option, offset, length in struct.iter_unpack(">BHH", options):
+        if option == _ENCRYPTION:
+            return answer[offset : offset + length] != _NOT_SUPPORTED
+    return False
 
 
 def _send(connection: socket.socket, payload: bytes) -> None:
@@ -144,10 +156,10 @@ def _not_trusted(host: str, reason: str) -> SqlError:
     )
 
 
-def _failed(host: str, reason: str) -> SqlError:
+def _failed(host: str, reason: str, kind: str = "tls") -> SqlError:
     """Return the error for a handshake that did not come to the certificate."""
     return SqlError(
         f"SQL Server {host} (SQL_SERVER): no TLS handshake: {reason}",
-        kind="sql.tls",
+        kind=f"sql.{kind}",
         hint="check that SQL_SERVER and its port are a SQL Server's, and what stands between",
     )

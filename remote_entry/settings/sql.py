@@ -39,6 +39,7 @@ class SqlSettings:
         connection_string_label: Label of a whole ODBC connection string; it wins over the rest.
         workload: What the run works on, for the server's administrators.
         patience: Seconds to keep trying while the server has a condition that passes.
+        query_seconds: How long a query may take to answer; 0 for as long as it takes.
     """
 
     server: str = ""
@@ -50,6 +51,7 @@ class SqlSettings:
     connection_string_label: str | None = None
     workload: str = ""
     patience: float = DEFAULT_PATIENCE
+    query_seconds: float = 0.0
 
     @property
     def uses_password(self) -> bool:
@@ -102,6 +104,7 @@ def read_sql(
         patience=positive_seconds(
             "REMOTE_ENTRY_SQL_DEADLINE", variables, DEFAULT_PATIENCE, problems
         ),
+        query_seconds=positive_seconds("REMOTE_ENTRY_SQL_QUERY_SECONDS", variables, 0.0, problems),
     )
 
 

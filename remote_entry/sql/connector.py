@@ -1,5 +1,6 @@
 """Connections to one SQL Server, with a password or with an access token."""
 
+import math
 import struct
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ class Connector:
         masker: Knows the secrets in the string.
         token: Returns an access token for the server, fresh at every call; None for a password.
         patience: Seconds to keep trying while the server has a condition that passes.
+        query_seconds: How long a query may take to answer; 0 for as long as it takes.
         sleep: Waits between attempts.
     """
 
@@ -37,6 +39,7 @@ class Connector:
         masker: Masker,
         token: Callable[[], str] | None = None,
         patience: float = DEFAULT_PATIENCE,
+        query_seconds: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._text = text
@@ -45,6 +48,7 @@ class Connector:
         self.server = server
         self.masker = masker
         self.patience = patience
+        self.query_seconds = math.ceil(query_seconds)  # the driver counts whole seconds
 
     def __repr__(self) -> str:
         return f"<Connector {self.server}>"
@@ -94,9 +98,13 @@ class Connector:
         token = self.access_token()
         attributes = {} if token is None else {SQL_COPT_SS_ACCESS_TOKEN: pack_token(token)}
         try:
-            return pyodbc.connect(self._text, timeout=self._login_seconds, attrs_before=attributes)
+            session = pyodbc.connect(
+                self._text, timeout=self._login_seconds, attrs_before=attributes
+            )
         except pyodbc.Error as error:
             raise self.explain(error) from None
+        session.timeout = self.query_seconds
+        return session
 
 
 def pack_token(token: str) -> bytes:

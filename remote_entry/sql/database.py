@@ -92,6 +92,7 @@ def prepare_connector(
         masker=Masker(values.values()),
         token=token,
         patience=settings.patience,
+        query_seconds=settings.query_seconds,
         sleep=sleep,
     )
 

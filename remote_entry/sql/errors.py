@@ -50,6 +50,18 @@ CONDITIONS = {
     18452: Condition(
         "login-failed", "the server takes no SQL logins from here", "use a login it accepts"
     ),
+    18486: Condition(
+        "login-locked",
+        "the login is locked: there were too many attempts with a wrong password",
+        "correct the password's secret first, then have the login unlocked",
+    ),
+    18487: Condition(
+        "password-expired", "the login's password has expired", "change it, and the secret with it"
+    ),
+    18488: Condition(
+        "password-expired", "the login's password must be changed", "change it, and the secret too"
+    ),
+    18470: Condition("login-disabled", "the login is disabled", "have it enabled, or use another"),
     4060: Condition(
         "database-refused",
         "the server does not open the database for this login",
@@ -131,6 +143,11 @@ BROKEN_OFF = Condition(
     "try again; if it stays, check the network",
     transient=True,
 )
+QUERY_TIMEOUT = Condition(
+    "query-timeout",
+    "the query did not answer within REMOTE_ENTRY_SQL_QUERY_SECONDS",
+    "raise or remove that limit, or have the query looked at",
+)
 UNKNOWN = Condition("failed", "", "see what the driver said")
 
 _BY_TEXT = (
@@ -199,6 +216,8 @@ def _condition(state: str, text: str, number: int | None) -> Condition:
     """Return what a number says, or else what the text says, or else what the state says."""
     if number in CONDITIONS:
         return CONDITIONS[number]
+    if state == "HYT00" and "Query timeout" in text:
+        return QUERY_TIMEOUT
     if state == "08S01":  # communication link failure: there was a connection
         return BROKEN_OFF
     if state.startswith("08") or state in {"HYT00", "01000", "IM002", "IM004"}:

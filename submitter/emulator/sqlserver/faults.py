@@ -19,7 +19,17 @@ SILENT_SECONDS = 86_400.0
 
 
 @dataclasses.dataclass
-class _Rule:
+class Rule:
+    """One rule.
+
+    Attributes:
+        at: Where it strikes.
+        fault: What happens then.
+        matching: Searched for in the SQL text.
+        after_rows: How many rows were sent before.
+        left: How often it still strikes; None for ever.
+    """
+
     at: Place
     fault: "Fault"
     matching: re.Pattern[str] | None
@@ -64,7 +74,7 @@ class SqlFaults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rules: list[_Rule] = []
+        self._rules: list[Rule] = []
 
     def add(
         self,
@@ -82,7 +92,7 @@ class SqlFaults:
         matching: str | None = None,
         after_rows: int = 0,
         times: int | None = 1,
-    ) -> None:
+    ) -> Rule:
         """Add a rule; the first one that applies is used.
 
         Args:
@@ -103,14 +113,19 @@ class SqlFaults:
             matching: A regular expression that the SQL text must match.
             after_rows: How many rows were sent before, for ``rows``.
             times: How often the rule applies; None is always.
+
+        Returns:
+            The rule; its `left` tells how often it will still strike.
         """
         problem = None
         if error is not None:
             problem = known_error(error, message=message, severity=severity, state=state)
         fault = Fault(SILENT_SECONDS if silent else delay, drop, problem, certificate, unencrypted)
         pattern = re.compile(matching, re.IGNORECASE) if matching is not None else None
+        rule = Rule(at, fault, pattern, after_rows, times)
         with self._lock:
-            self._rules.append(_Rule(at, fault, pattern, after_rows, times))
+            self._rules.append(rule)
+        return rule
 
     def clear(self) -> None:
         """Remove every rule."""

@@ -104,9 +104,7 @@ def test_workspace_alone_needs_no_vault(opened: list[IdentitySettings]) -> None:
 def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """An image without the Azure packages is told what to add."""
     monkeypatch.setitem(sys.modules, "remote_entry.azure.identity", None)
-    with pytest.raises(
-        SettingsError, match="azure.identity is not installed"
-    ) as caught:
+    with pytest.raises(SettingsError, match="azure.identity is not installed") as caught:
         resolve(ENVIRON, warn=unexpected)
     assert "azure-identity" in caught.value.hint
 

@@ -151,7 +151,7 @@ def test_causes_are_told_apart(error: Exception, kind: str) -> None:
         ("AADSTS7000222: The provided client secret keys are expired.", "identity.expired-secret"),
         ("AADSTS700016: Application not found.", "identity.unknown-client"),
         ("AADSTS90002: Tenant not found.", "identity.wrong-tenant"),
-        ("AADSTS50000: Something else.", "identity.rejected"),
+        ("AADSTS50011: Something else.", "identity.rejected"),
         ("Unable to get authority configuration for https://…", "identity.wrong-tenant"),
         ("add it to additionally_allowed_tenants", "identity.wrong-tenant"),
         ("Failed to resolve 'login.microsoftonline.com'", "identity.dns"),

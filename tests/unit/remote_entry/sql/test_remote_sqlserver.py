@@ -3,7 +3,7 @@
 import socket
 import sys
 from collections.abc import Iterator
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,7 +66,7 @@ class FakeDriver:
         outcome = next(self.outcomes)
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome
+        return SimpleNamespace(name=outcome)
 
 
 def connector(
@@ -144,7 +144,7 @@ def test_transient_condition_is_tried_again(
     """A paused database wakes up; Microsoft advises 5 s before the first retry, then longer."""
     outcomes = [login_error(number) for number in (40613, 40197, 49918, 40501, 10928, 10929)]
     connect, driver, slept = connector(monkeypatch, *outcomes, "connection", patience=1000)
-    assert connect() == "connection"
+    assert connect().name == "connection"
     assert [int(seconds) // 5 * 5 for seconds in slept] == [5, 10, 20, 40, 60, 60]
     assert len(driver.attempts) == 7
     assert "the database is paused or moves; trying again in 5 s" in caplog.text.replace(
