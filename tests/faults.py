@@ -9,11 +9,13 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import remote_faults
+from remote_faults import RemoteCell, Row, lane
 from support.shell import (
     CLIENT_ID,
     EXPIRED_CLIENT_ID,
@@ -49,18 +51,6 @@ class Cell:
     within: float = 30
     arguments: tuple[str, ...] = ("submit", "job.yml")
     variables: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Row:
-    """What became of a cell; the columns of build/faults.json."""
-
-    where: str
-    fault: str
-    expected: str
-    got: str
-    seconds: float
-    ok: bool
 
 
 def edit(old: str, new: str) -> Callable[[Shell], object]:
@@ -341,19 +331,35 @@ def run_cell(cell: Cell, folder: Path) -> Row:
     return Row(cell.where, cell.fault, cell.expected, got, round(seconds, 1), ok)
 
 
-def main() -> None:
-    """Run every cell, print the table, write build/faults.json."""
-    with (
-        tempfile.TemporaryDirectory(prefix="submitter-faults-") as folder,
-        ThreadPoolExecutor(SIDE_BY_SIDE) as pool,
-    ):
-        rows = list(
-            pool.map(
-                lambda numbered: run_cell(numbered[1], Path(folder) / str(numbered[0])),
-                enumerate(CELLS),
-            )
+def all_rows(folder: Path) -> Iterator[Row]:
+    """Run every cell, those of the run's side last; several at the same time."""
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        yield from pool.map(
+            lambda numbered: run_cell(numbered[1], folder / str(numbered[0])), enumerate(CELLS)
         )
-    _print_table(rows)
+        shares = [remote_faults.CELLS[number::SIDE_BY_SIDE] for number in range(SIDE_BY_SIDE)]
+        for rows in pool.map(
+            lambda numbered: run_remote_cells(numbered[1], folder / f"lane-{numbered[0]}"),
+            enumerate(shares),
+        ):
+            yield from rows
+
+
+def run_remote_cells(cells: Sequence[RemoteCell], folder: Path) -> list[Row]:
+    """Run cells of the run's side, one after the other on one played Azure."""
+    with lane(folder) as played:
+        return [played.run(cell) for cell in cells]
+
+
+def main() -> None:
+    """Run everything, print the table, write build/faults.json."""
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="submitter-faults-") as folder:
+        for row in all_rows(Path(folder)):
+            rows.append(row)
+            mark = "ok  " if row.ok else "FAIL"
+            got = row.got[:110]
+            print(f"{mark} {row.seconds:5.1f} s  {row.where:20} {row.fault:32} {got}", flush=True)
     (ROOT / "build").mkdir(exist_ok=True)
     content = json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False)
     (ROOT / "build/faults.json").write_text(content + "\n", encoding="utf-8")
@@ -361,12 +367,6 @@ def main() -> None:
     print(f"\n{len(rows) - len(short)} of {len(rows)} as expected")
     if short:
         sys.exit("\n".join(f"{row.where}, {row.fault}: {row.got}" for row in short))
-
-
-def _print_table(rows: Sequence[Row]) -> None:
-    for row in rows:
-        mark = "ok  " if row.ok else "FAIL"
-        print(f"{mark} {row.seconds:5.1f} s  {row.where:20} {row.fault:32} {row.got[:110]}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
+    IncompleteReadError,
     ServiceRequestError,
     ServiceResponseError,
 )
@@ -145,7 +146,10 @@ NETWORK_CAUSES = (
         ),
     ),
     (
-        re.compile(r"[Cc]onnection (aborted|reset)|RemoteDisconnected|unreachable|closed"),
+        re.compile(
+            r"[Cc]onnection (aborted|reset|broken)|RemoteDisconnected|IncompleteRead|unreachable|"
+            "closed"
+        ),
         Cause("reset", "the connection broke off", "try again; if it stays, check the network"),
     ),
 )
@@ -293,7 +297,7 @@ def _cause_without_code(error: ClientAuthenticationError, text: str) -> Cause:
 
 def _vault_cause(error: Exception) -> Cause:
     """Return the cause of a failed read."""
-    if isinstance(error, ServiceRequestError | ServiceResponseError):
+    if isinstance(error, ServiceRequestError | ServiceResponseError | IncompleteReadError):
         return _network_cause(str(error)) or UNKNOWN
     if isinstance(error, HttpResponseError):
         return _status_cause(error)

@@ -26,9 +26,9 @@ from remote_entry.settings.identity import IdentitySettings, require_identity
 SQL_SCOPE = "https://database.windows.net/.default"
 VAULT_SCOPE = "https://vault.azure.net/.default"
 
-# azure-identity logs each refusal besides raising it; without a handler of the user's that would
-# print a second message beside ours.
-logging.getLogger("azure.identity").addHandler(logging.NullHandler())
+# The SDKs log each failure besides raising it; without a handler of the user's that would print a
+# second message beside ours.
+logging.getLogger("azure").addHandler(logging.NullHandler())
 
 
 def open_credential(identity: IdentitySettings, deadline: Deadline) -> TokenCredential:

@@ -66,8 +66,9 @@ def open_port(host: str, port: int | None, *, seconds: float = CONNECT_SECONDS) 
             hint="check firewalls and private endpoints between the compute and the server",
         ) from None
     except OSError as error:
+        kind = "reset" if isinstance(error, ConnectionResetError) else "refused"
         raise SqlError(
             f"SQL Server {host}, port {address[1]} (SQL_SERVER): {error.strerror}",
-            kind="sql.refused",
+            kind=f"sql.{kind}",
             hint="check host and port of SQL_SERVER, and that the server is running",
         ) from None

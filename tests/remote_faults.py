@@ -1,0 +1,233 @@
+"""The fault matrix of the run's side: each service that it asks, and each way in which that fails.
+
+A cell is a real process on a played Azure: `python -m remote_entry check --json`, or a script's
+`read_frame`. It has to end in time, with the right kind of error and the right exit code, and
+without a secret in anything it wrote. The process is forked from a server that has imported the
+SDKs already, since sixty imports would take longer than the faults.
+"""
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import trustme
+from cryptography.hazmat.primitives.asymmetric import rsa
+from remote_fault_cells import (
+    CELLS,
+    CERTIFIED,
+    EXPIRED_CLIENT_ID,
+    EXPIRED_CLIENT_SECRET,
+    OUT_OF_DATE,
+    RemoteCell,
+    Rule,
+)
+from support.certificates import private, self_signed
+from support.value_encodings import encodings_of
+
+from submitter.emulator import Emulator
+
+__all__ = ["CELLS", "Lane", "RemoteCell", "Row", "lane"]
+
+VAULT = "https://kv-faults.vault.azure.net"
+CANARIES = {
+    "client secret": "canary;client}secret",
+    "expired client secret": EXPIRED_CLIENT_SECRET,
+    "user": "canary_reader",
+    "password": "canary;{pass}word'1",
+    "another secret": "canary/another+secret",
+}
+ROWS = 20_000
+QUERY = "SELECT number, word FROM dbo.numbers"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What became of a cell; the columns of build/faults.json."""
+
+    where: str
+    fault: str
+    expected: str
+    got: str
+    seconds: float
+    ok: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Lane:
+    """A played Azure for one cell at a time.
+
+    Attributes:
+        azure: The emulator.
+        folder: Where the lane keeps its files.
+    """
+
+    azure: Emulator
+    folder: Path
+
+    def run(self, cell: RemoteCell) -> Row:
+        """Break one thing, start a process, and judge what became of it."""
+        self.azure.faults.clear()
+        self.azure.sql.faults.clear()
+        rule = cell.play(self.azure) if cell.play else None
+        output = self.folder / "output"
+        started = time.monotonic()
+        process = _CONTEXT.Process(
+            target=_be_the_run, args=(cell.program, self._environ(cell), str(output))
+        )
+        process.start()
+        process.join(cell.within)
+        seconds = time.monotonic() - started
+        hung = process.is_alive()
+        if hung:
+            process.kill()
+            process.join()
+        content = output.read_bytes()
+        kind = _kind_of(content) if not hung else "hung"
+        wrong = list(self._wrong(cell, rule, content))
+        if (kind, process.exitcode) != (cell.kind, cell.exit_code):
+            wrong.append(content.decode()[-600:])
+        return Row(
+            cell.service,
+            cell.fault,
+            f"{cell.kind or 'well'}, exit {cell.exit_code}",
+            " ".join([f"{kind or 'well'}, exit {process.exitcode}", *wrong]),
+            round(seconds, 1),
+            ok=not wrong,
+        )
+
+    def _environ(self, cell: RemoteCell) -> dict[str, str]:
+        """Return the variables of a run in which only one thing is wrong."""
+        environ: dict[str, str | None] = {
+            **self.azure.environ,
+            "NO_PROXY": "localhost,127.0.0.1,.invalid",
+            "no_proxy": "localhost,127.0.0.1,.invalid",
+            "KEY_VAULT_URL": VAULT,
+            "AZURE_SECRET_1": "sql-username",
+            "AZURE_SECRET_2": "sql-password",
+            "SQL_DATABASE": "flights",
+            "PATH": os.environ["PATH"],
+            **cell.variables,
+        }
+        # Files are named as they lie in the lane's folder.
+        return {
+            name: str(self.folder / value) if value.endswith(".pem") else value
+            for name, value in environ.items()
+            if value is not None
+        }
+
+    def _wrong(self, cell: RemoteCell, rule: Rule | None, content: bytes) -> Iterator[str]:
+        """Say what is wrong besides kind and exit code."""
+        if rule is not None:
+            struck = cell.times - (rule.left if hasattr(rule, "left") else rule.remaining)
+            if struck == 0:
+                yield "[the fault was never met]"
+            elif cell.strikes not in (None, struck):
+                yield f"[met {struck} times, not {cell.strikes}]"
+        for name, value in CANARIES.items():
+            if encodings := encodings_of(value, content):
+                yield f"[LEAK: {name} ({', '.join(encodings)})]"
+        if b"eyJ" in content:
+            yield "[LEAK: a token]"
+        if b"Traceback" in content:
+            yield "[traceback]"
+
+
+def _kind_of(content: bytes) -> str:
+    """Return the kind of the first error that a process told."""
+    text = content.decode()
+    start = text.find("{\n")
+    if start < 0:
+        return ""
+    document = json.JSONDecoder().raw_decode(text[start:])[0]
+    return next((hop["kind"] for hop in document["hops"] if hop["kind"]), "")
+
+
+@contextmanager
+def lane(folder: Path) -> Iterator[Lane]:
+    """Play an Azure whose every secret is a canary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f"{number},word-{number}\n" for number in range(ROWS))
+    (folder / "numbers.csv").write_text(f"number,word\n{lines}")
+    trustme.CA().cert_pem.write_to_path(str(folder / "other_ca.pem"))
+    keys = {}
+    for name, days in (("registered", (-1, 1)), ("other_key", (-1, 1)), ("old_key", (-9, -2))):
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        keys[name] = self_signed(key, *days)
+        (folder / f"{name}.pem").write_bytes(private(key) + keys[name])
+        (folder / f"{name}.cer").write_bytes(keys[name])
+    config = {
+        "service_principals": [
+            {
+                "client_id": "44444444-4444-4444-4444-444444444444",
+                "client_secret": CANARIES["client secret"],
+            },
+            {
+                "name": "old",
+                "client_id": EXPIRED_CLIENT_ID,
+                "client_secret": CANARIES["expired client secret"],
+                "expired": True,
+            },
+            {"name": "certified", "client_id": CERTIFIED, "certificate": folder / "registered.cer"},
+            {"name": "late", "client_id": OUT_OF_DATE, "certificate": folder / "old_key.cer"},
+        ],
+        "vaults": {
+            "kv-faults": {
+                "sql-username": CANARIES["user"],
+                "sql-password": CANARIES["password"],
+                "another": CANARIES["another secret"],
+                "expired": {"value": CANARIES["another secret"], "expires_in_days": -3},
+            }
+        },
+        "sql": {
+            "logins": {CANARIES["user"]: {"secret": "sql-password"}},
+            "databases": {"flights": {"tables": {"numbers": {"csv": str(folder / "numbers.csv")}}}},
+        },
+    }
+    with Emulator(config, state=folder / "state") as azure:
+        yield Lane(azure, folder)
+
+
+def _be_the_run(program: str, environ: Mapping[str, str], output: str) -> None:
+    """Be the process of a cell: other variables, other output, then the program."""
+    os.environ.clear()
+    os.environ.update(environ)
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    sys.stdout = sys.stderr = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+    if program == "check":
+        from remote_entry.__main__ import main
+
+        sys.exit(main(["check", "--json"]))
+    from remote_entry import RemoteEntryError, read_frame
+
+    try:
+        frame = read_frame(QUERY)
+    except RemoteEntryError as error:
+        # What `check` would say, so that both programs are judged alike.
+        hop = {"name": "read", "kind": error.kind, "detail": str(error)}
+        print(json.dumps({"hops": [hop]}, indent=2))
+        sys.exit(error.exit_code)
+    if len(frame) != ROWS or frame["number"].sum() != ROWS * (ROWS - 1) // 2:
+        sys.exit(f"{len(frame)} rows arrived, and no error")
+
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(
+    [
+        "azure.identity",
+        "azure.keyvault.secrets",
+        "pandas",
+        "pyodbc",
+        "remote_entry.check",
+        "remote_entry.reading.frames",
+        "remote_entry.sql.database",
+        "sqlalchemy.dialects.mssql",
+    ]
+)
