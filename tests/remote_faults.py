@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -190,7 +191,16 @@ def lane(folder: Path) -> Iterator[Lane]:
         },
     }
     with Emulator(config, state=folder / "state") as azure:
+        _start_the_server()
         yield Lane(azure, folder)
+
+
+def _start_the_server() -> None:
+    """Have the forking server import the SDKs now, and not in the first cell's time."""
+    with _STARTING:  # two first processes at once cost one of them its exit code
+        process = _CONTEXT.Process(target=os.getpid)
+        process.start()
+        process.join()
 
 
 def _be_the_run(program: str, environ: Mapping[str, str], output: str) -> None:
@@ -218,6 +228,7 @@ def _be_the_run(program: str, environ: Mapping[str, str], output: str) -> None:
         sys.exit(f"{len(frame)} rows arrived, and no error")
 
 
+_STARTING = threading.Lock()
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
