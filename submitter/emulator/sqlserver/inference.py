@@ -270,7 +270,7 @@ class Inference:
 
     _RULES: ClassVar[Mapping[type, Callable[..., SqlType | None]]] = {
         exp.Literal: _literal,
-        exp.National: lambda _, node: nvarchar(max(1, len(node.name))),
+        exp.National: lambda _, node: nvarchar(max(1, len(node.name.encode("utf-16-le")) // 2)),
         exp.HexString: lambda _, node: SqlType(
             "varbinary", length=max(1, (len(node.name) + 1) // 2)
         ),
