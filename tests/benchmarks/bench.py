@@ -11,48 +11,23 @@ import resource
 import shutil
 import statistics
 import string
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+
+from measuring import PYTHON, ROOT, Row, check, run
+from reading import read, stream
 
 from remote_entry.masking import Masker, StreamMasker
 from submitter.emulator import Emulator
 
-ROOT = Path(__file__).parents[2]
 JOURNEY = Path(__file__).parent / "journey"
 LATENCY = 0.08  # seconds added to each request: a laptop's way to a region nearby
 ROUNDS = 5
-PYTHON = sys.executable
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measurement; the columns of build/bench.json.
-
-    Attributes:
-        bench: What was measured.
-        subject: What it was measured on.
-        peer: What stands beside it; empty for none.
-        value: The subject's figure.
-        unit: Its unit.
-        ratio: The subject's figure divided by the peer's, or None.
-        goal: What had to hold, in words.
-        met: Whether it did.
-    """
-
-    bench: str
-    subject: str
-    peer: str
-    value: float
-    unit: str
-    ratio: float | None
-    goal: str
-    met: bool
 
 
 def start() -> Iterator[Row]:
@@ -139,39 +114,6 @@ def tutorial() -> Iterator[Row]:
     yield Row(title, "ours", "SDKs alone", ours_seconds, "s", ratio, "<= 1.5 times", ratio <= 1.5)
 
 
-def read() -> Iterator[Row]:
-    """`read_frame` of 336,776 rows, against pandas.read_sql on the same engine."""
-    query = "SELECT * FROM dbo.flights"
-    setup = "from remote_entry import connect, read_frame\nimport pandas as pd, time, resource\n"
-    measure = (
-        "engine = connect()\nt = time.perf_counter()\nframe = {call}\n"
-        "print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, "
-        "len(frame))"
-    )
-    calls = (f"read_frame({query!r})", f"pd.read_sql({query!r}, engine)")
-    programs = [setup + measure.format(call=call) for call in calls]
-    variables = {
-        "AZURE_SECRET_1": "sql-username",
-        "AZURE_SECRET_2": "sql-password",
-        "SQL_DATABASE": "flights",
-    }
-    with Emulator(ROOT / "submitter/templates/flights/emulator.yml") as azure:
-        environ = {**os.environ, **azure.environ, **variables}
-        results: tuple[list[list[float]], list[list[float]]] = ([], [])
-        for _ in range(3):
-            for program, into in zip(programs, results, strict=True):
-                printed = run([PYTHON, "-c", program], environ=environ)
-                into.append([float(word) for word in printed.split()])
-    check(all(row[2] == 336_776 for rows in results for row in rows), "rows are missing")
-    ours, peer = ([statistics.median(column) for column in zip(*rows)] for rows in results)  # noqa: B905
-    for index, unit, scale in ((0, "s", 1.0), (1, "MB peak", 1e-3)):
-        ratio = ours[index] / peer[index]
-        yield Row(
-            *("read 336,776 rows x 19", "read_frame", "pandas.read_sql"),
-            *(ours[index] * scale, unit, ratio, "<= 1.3 times", ratio <= 1.3),
-        )
-
-
 def mask() -> Iterator[Row]:
     """Masking a log with ten secrets keeps up with any script's output."""
     letters = random.Random(0)  # noqa: S311 - the same secrets in each run
@@ -212,23 +154,6 @@ def journey(config: str) -> Iterator[tuple[Emulator, Path, Mapping[str, str]]]:
             yield azure, folder, {**os.environ, **azure.environ}
 
 
-def run(
-    command: list[str], folder: Path | None = None, environ: Mapping[str, str] | None = None
-) -> str:
-    """Run a program to its end; return its standard output."""
-    done = subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, text=True, check=False
-    )
-    check(done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stderr}")
-    return done.stdout
-
-
-def check(holds: object, otherwise: str) -> None:
-    """End the bench with an error unless something holds."""
-    if not holds:
-        sys.exit(f"bench: {otherwise}")
-
-
 def lines_in(folder: Path) -> int:
     """Count the lines of a folder's files, without blank ones and comments."""
     return sum(
@@ -242,7 +167,7 @@ def lines_in(folder: Path) -> int:
 def main() -> None:
     """Measure everything, print the table, write build/bench.json."""
     rows = []
-    for bench in (start, mask, submit, tutorial, read):
+    for bench in (start, mask, submit, tutorial, read, stream):
         for row in bench():
             rows.append(row)
             ratio = f"{row.ratio:6.2f} x {row.peer}" if row.ratio is not None else ""

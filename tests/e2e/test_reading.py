@@ -280,15 +280,15 @@ def test_wide_declarations_make_short_batches(played: Played) -> None:
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 def test_the_locale_loses_no_letter(played: Played, locale: str) -> None:
     """The driver takes narrow text for the locale's, so arrow-odbc gets none that is not ASCII."""
-    sql = f"SELECT TOP (1) name AS é, N'{UNICODE}' AS literal FROM numbers"  # noqa: S608 - ours
+    odd = f"SELECT TOP (1) name AS é, N'{UNICODE}' AS literal FROM numbers"  # noqa: S608 - ours
     code = (
         "from support.played_database import UNICODE_PASSWORD\n"
-        "plain = read_own(database, 'SELECT TOP (1) name FROM numbers', None, 5)\n"
         f"other = reach({played.server.port}, [], login=('leser', UNICODE_PASSWORD))\n"
-        "odd = read_own(other, sys.argv[1], None, 5)\n"
-        "print(ascii([plain.to_pylist(), odd.to_pylist()]))"  # noqa: S608 - ours
+        "plain = read_own(database, sys.argv[1], None, 5).to_pylist()\n"
+        "print(ascii([plain, read_own(other, sys.argv[2], None, 5).to_pylist()]))"
     )
-    assert ast.literal_eval(elsewhere(played, code, sql, LC_ALL=locale)) == [
+    plain = "SELECT TOP (1) name FROM numbers"
+    assert ast.literal_eval(elsewhere(played, code, plain, odd, LC_ALL=locale)) == [
         [{"name": UNICODE}],
         [{"é": UNICODE, "literal": UNICODE}],
     ]
