@@ -110,10 +110,24 @@ def open_mssql(
                 except mssql_python.Error as error:
                     raise _failed(connector, connection, cursor, error) from None
                 if batch.num_rows == 0:
+                    _ensure_end(connector, connection)
                     return
                 yield fit(_upper(batch, identifiers), schema)
 
         return Stream(schema, batches(), stack.pop_all().close)
+
+
+def _ensure_end(connector: "Connector", connection: Any) -> None:
+    """Raise unless the end of the rows is one: mssql-python 1.16 takes a reset for it.
+
+    A connection that broke off does not answer any more; nothing reconnects it (see _connect).
+    """
+    try:
+        asking = connection.cursor()
+        asking.execute("SELECT @@ERROR").fetchone()
+        asking.close()
+    except (mssql_python.Error, RuntimeError) as error:
+        raise connector.explain(_as_pyodbc("08S01", error, 0), QUERY_FAILED) from None
 
 
 def _upper(batch: pa.RecordBatch, columns: Sequence[int]) -> pa.RecordBatch:
@@ -137,6 +151,8 @@ def _connect(connector: "Connector", token: str | None) -> Any:
         for keyword, value in split_connection_string(connector.connection_string).items()
         if keyword.lower() not in _LEFT_OUT
     }
+    attributes = {k: v for k, v in attributes.items() if k.lower() != "connectretrycount"}
+    attributes["ConnectRetryCount"] = "0"  # or the driver would hide a reset by a new connection
     tags = {key: attributes.pop(key) for key in list(attributes) if key.lower() in _TAGS}
     before = {} if token is None else {SQL_COPT_SS_ACCESS_TOKEN: pack_token(token)}
     try:

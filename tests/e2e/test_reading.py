@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 from support.played_database import PASSWORD, Played, play_database
 
+import remote_entry
 import remote_entry.batches_arrow_odbc as by_arrow_odbc
 import remote_entry.batches_mssql as by_mssql
 import remote_entry.batches_pyodbc as by_pyodbc
 from remote_entry.batches import open_given, open_own, read_own
 from remote_entry.errors import SqlError
 from remote_entry.frames import frame_of
+from remote_entry.sqlserver import Database
 
 ROWS = 2_000
 UNICODE = "naïve € 漢字 😀"
@@ -170,7 +172,11 @@ def test_a_read_that_broke_off_in_the_middle_is_done_again_as_a_whole(
 
 
 @pytest.mark.parametrize("column", ["name", "name AS é", "CAST(name AS nvarchar(max)) AS name"])
-@pytest.mark.parametrize("fault", [{"drop": True}, {"error": 8134}, {"error": 1205}])
+@pytest.mark.parametrize(
+    "fault",
+    # A reset takes what is under way with it: the reader gets half a second to have some.
+    [{"drop": True, "delay": 0.5}, {"error": 8134}, {"error": 1205}],
+)
 def test_batches_that_break_off_never_look_like_the_end(
     played: Played, column: str, fault: dict[str, Any]
 ) -> None:
@@ -186,6 +192,26 @@ def test_batches_that_break_off_never_look_like_the_end(
     assert caught.value.number == fault.get("error")
     assert (caught.value.kind == "sql.connection-lost") == ("drop" in fault)
     assert played.waits == []
+
+
+def test_scripts_read_by_two_functions(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    """read_frame and read_batches, on the run's database or on a connection of the script's."""
+
+    class Process:
+        def database(self) -> Database:
+            return played.database
+
+    monkeypatch.setattr("remote_entry.library._PROCESS", Process())
+    frame = remote_entry.read_frame(BOUNDED)
+    assert [str(kind) for kind in frame.dtypes][::2] == ["int64", "decimal128(18, 4)[pyarrow]"]
+    with remote_entry.read_batches(BOUNDED, rows=700) as batches:
+        assert [batch.num_rows for batch in batches] == [700, 700, 600]
+    with played.database.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT id INTO #few FROM numbers WHERE id < 3")
+        few = "SELECT id FROM #few WHERE id > :low"
+        assert remote_entry.read_frame(few, {"low": 0}, connection=connection)["id"].sum() == 3
+        counted = remote_entry.read_batches("SELECT id FROM #few", connection=connection)
+        assert counted.read_all().num_rows == 3
 
 
 def test_a_callers_own_connection_is_not_tried_twice(played: Played) -> None:
