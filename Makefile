@@ -29,6 +29,7 @@ check: .venv/ready
 	$(BIN)/lint-imports
 
 bench: .venv/ready
+	$(PIP) install --require-hashes -r requirements-bench.lock
 	@$(BIN)/python tests/benchmarks/bench.py
 
 faults: .venv/ready
@@ -39,6 +40,9 @@ lock: .venv/ready
 	$(PIP) install uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 		--no-header --no-annotate --extra dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+		--no-header --no-annotate --extra bench --constraint requirements.lock pyproject.toml \
+		--output-file requirements-bench.lock
 	sed -n '/^setuptools==/,/[^\\]$$/p' requirements.lock > requirements-build.lock
 
 clean:

@@ -22,7 +22,7 @@ from remote_entry.errors import (
     SqlError,
     VaultError,
 )
-from remote_entry.library import connect, get_secret, read_frame
+from remote_entry.library import connect, get_secret, read_batches, read_frame
 from remote_entry.secret import Secret
 from remote_entry.version import __version__
 
@@ -38,5 +38,6 @@ __all__ = [
     "__version__",
     "connect",
     "get_secret",
+    "read_batches",
     "read_frame",
 ]

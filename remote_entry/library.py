@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from remote_entry.azure.vault import SecretCache
+    from remote_entry.reading.batches import Batches
     from remote_entry.sql.database import Database
 
 _log = logging.getLogger("remote_entry")
@@ -79,7 +80,9 @@ def read_frame(
     Args:
         sql: T-SQL; ``:name`` stands for a parameter of a mapping, ``?`` for one of a sequence.
         params: Values, always bound and never pasted into the text.
-        connection: An engine or an open connection; the run's own engine by default.
+        connection: An engine or an open connection, for a query that needs its transaction or its
+            temporary tables; by default one of this query's own, which is faster and on which a
+            text that only reads is run again after a deadlock and the like.
 
     Returns:
         A DataFrame whose column types follow the query's, not the data: see
@@ -89,9 +92,48 @@ def read_frame(
         SqlError: The server refused the query or went away.
         RemoteEntryError: There is no connection; a subclass says why.
     """
-    from remote_entry.reading.frames import query_frame
+    from remote_entry.reading.batches import FRAME_ROWS, open_given, read_own
+    from remote_entry.reading.frames import frame_of
 
-    return query_frame(connection or connect(), sql, params)
+    if connection is not None:
+        return frame_of(open_given(connection, sql, params, FRAME_ROWS).read_all())
+    return frame_of(read_own(_PROCESS.database(), sql, params, FRAME_ROWS))
+
+
+def read_batches(
+    sql: str,
+    params: Mapping[str, Any] | Sequence[Any] | None = None,
+    *,
+    rows: int = 50_000,
+    connection: "Engine | Connection | None" = None,
+) -> "Batches":
+    """Return a query's rows as Arrow batches, read as they are asked for.
+
+        with read_batches("SELECT * FROM flights") as batches:
+            for batch in batches:
+                ...
+
+    Args:
+        sql: As for ``read_frame``.
+        params: As for ``read_frame``.
+        rows: How many rows a batch has at most; fewer if they are long.
+        connection: As for ``read_frame``.
+
+    Returns:
+        An iterator of ``pyarrow.RecordBatch`` with a ``schema``, by the table in
+        ``remote_entry.reading.result_types``; leaving its ``with`` block closes the connection.
+        pyarrow, polars and DuckDB take it as a stream.
+
+    Raises:
+        SqlError: The server refused the query or went away; in mid-stream as well, so rows that
+            are missing never look like the end.
+        RemoteEntryError: There is no connection; a subclass says why.
+    """
+    from remote_entry.reading.batches import open_given, open_own
+
+    if connection is not None:
+        return open_given(connection, sql, params, rows)
+    return open_own(_PROCESS.database(), sql, params, rows)
 
 
 @dataclass(frozen=True)

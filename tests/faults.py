@@ -297,6 +297,7 @@ CELLS = (
         r"exit 6: .*status code 6\b.*the connection broke off",
         both(
             sql(at="rows", drop=True, matching="flights"),
+            # A read is done again after five seconds, unless there is less time than that.
             variable('REMOTE_ENTRY_SQL_DEADLINE: "3"'),
         ),
     ),

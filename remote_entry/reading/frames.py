@@ -1,113 +1,98 @@
-"""Query → DataFrame whose column types follow the query's, not the data.
+"""Arrow batches → DataFrame whose column types follow the query's declaration, not the data.
 
 pandas turns a nullable integer into a float as soon as one NULL appears, and decimals into floats
-always. Here the type depends on the column alone:
+always. Here the type depends on the column alone, and every value is exact:
 
-    SQL type                      column
-    int, bigint… NOT NULL         int64
-    int, bigint… NULL             Int64 (pandas' nullable integer)
-    bit NOT NULL / NULL           bool / boolean
-    float, real                   float64 (NULL is NaN)
-    decimal, numeric, money       object of decimal.Decimal, exact (NULL is None)
-    datetime2, datetime…          datetime64[us], years 1 to 9999 (NULL is NaT)
-    datetimeoffset                object of datetime with its zone (NULL is None)
-    char, nvarchar…               pandas' natural text type
-    date, time, varbinary…        object of Python's own type (NULL is None)
+    SQL type                        column
+    int, bigint… NOT NULL / NULL    int64 / Int64 (pandas' nullable integer)
+    bit NOT NULL / NULL             bool / boolean
+    real, float                     float64 (NULL is NaN)
+    decimal, numeric, money         decimal128(p, s)[pyarrow] (NULL is NA): sums, groups, sorts
+                                    and plots exactly; ``.astype(float)`` where floats will do
+    datetime2, datetime…            datetime64[us], years 1 to 9999 (NULL is NaT)
+    datetimeoffset                  datetime64[us, UTC]: the instant; SQL Server's offset is read by
+                                    ``DATEPART(tzoffset, …)`` in the query
+    char, nvarchar, xml…            pandas' natural text type
+    uniqueidentifier                the same, in upper case
+    date, time                      object of datetime.date, datetime.time (NULL is None)
+    binary, varbinary, rowversion   object of bytes (NULL is None)
+
+A seventh digit of a second is cut off. The way of a query to the server, which
+``remote_entry.reading.batches`` tells, changes nothing of this.
 """
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, CursorResult, Engine, text
-from sqlalchemy.exc import DBAPIError
-
-from remote_entry.masking import Masker
-from remote_entry.sql.errors import explain_sql
-
-Parameters = Mapping[str, Any] | Sequence[Any] | None
-
-
-def query_frame(source: Engine | Connection, sql: str, params: Parameters) -> pd.DataFrame:
-    """Return a query's rows.
-
-    Args:
-        source: An engine, of which one connection is taken, or an open connection.
-        sql: T-SQL; ``:name`` stands for a parameter of a mapping, ``?`` for one of a sequence.
-        params: Values, always bound.
-
-    Returns:
-        A DataFrame with the types of the table in the module's docstring.
-
-    Raises:
-        SqlError: The server refused the query or went away.
-    """
-    try:
-        with source.connect() if isinstance(source, Engine) else nullcontext(source) as connection:
-            result = _execute(connection, sql, params)
-            return _to_frame(result)
-    except DBAPIError as error:
-        # SQLAlchemy's error quotes the statement; the driver's own says what the server said.
-        cause = error.orig if isinstance(error.orig, Exception) else error
-        raise explain_sql(cause, what="The query failed", masker=Masker(())) from None
-
-
-def _execute(connection: Connection, sql: str, params: Parameters) -> CursorResult[Any]:
-    """Run a query with its parameters bound."""
-    if isinstance(params, Mapping):
-        return connection.execute(text(sql), dict(params))
-    if params is None:
-        return connection.exec_driver_sql(sql)
-    return connection.exec_driver_sql(sql, tuple(params))
-
-
-def _to_frame(result: CursorResult[Any]) -> pd.DataFrame:
-    """Return the rows, one Series a column; column names may repeat, as in SQL."""
-    description = result.cursor.description if result.cursor is not None else ()
-    rows = result.fetchall()
-    columns = list(zip(*rows, strict=True)) or [()] * len(description)
-    series = [
-        _to_series(values, python_type=entry[1], nullable=entry[6] is not False)
-        for values, entry in zip(columns, description, strict=True)
-    ]
-    frame = pd.concat(series, axis=1) if series else pd.DataFrame()
-    frame.columns = pd.Index([entry[0] for entry in description])
-    return frame
-
-
-def _to_series(values: Sequence[Any], *, python_type: Any, nullable: bool) -> Any:
-    """Return a column.
-
-    Args:
-        values: The column's values.
-        python_type: What the driver says it hands out for the column (PEP 249, ``type_code``).
-        nullable: Whether the driver says that NULL may appear (PEP 249, ``null_ok``).
-    """
-    if python_type is str and isinstance(_first(values), dt.datetime):
-        # pyodbc calls a datetimeoffset text; SQLAlchemy's converter makes datetimes of it.
-        python_type = object
-    return pd.Series(list(values), dtype=_column_type(python_type, nullable=nullable))
-
-
-def _first(values: Sequence[Any]) -> Any:
-    """Return the first value that is not NULL, or None."""
-    return next((value for value in values if value is not None), None)
-
-
-def _column_type(python_type: Any, *, nullable: bool) -> Any:
-    """Return pandas' type for a column."""
-    if python_type is int:
-        return "Int64" if nullable else "int64"
-    if python_type is bool:
-        return "boolean" if nullable else "bool"
-    if python_type is float:
-        return "float64"
-    if python_type is dt.datetime:
-        return "datetime64[us]"
-    return _TEXT_TYPE if python_type is str else object
-
+import pyarrow as pa
+import pyarrow.compute as pc
 
 # `object` before pandas 3, `str` since.
 _TEXT_TYPE = pd.Series(["text"]).dtype
+
+
+def frame_of(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a DataFrame; column names may repeat, as in SQL."""
+    names, nullable = table.column_names, [field.nullable for field in table.schema]
+    columns: dict[int, Any] = {}
+    for index, may_be_null in enumerate(nullable):
+        columns[index] = _column(table.column(0), nullable=may_be_null)
+        table = table.remove_column(0)  # so that a column is not held twice for longer than needed
+    frame = pd.DataFrame(columns, copy=False)
+    frame.columns = pd.Index(names)
+    return frame
+
+
+def _column(values: pa.ChunkedArray, *, nullable: bool) -> Any:
+    """Return a column as an array for pandas."""
+    kind, types = values.type, pa.types
+    if types.is_integer(kind):
+        return _masked(values.cast(pa.int64()), pd.arrays.IntegerArray, nullable=nullable)
+    if types.is_boolean(kind):
+        return _masked(values, pd.arrays.BooleanArray, nullable=nullable)
+    if types.is_floating(kind):
+        return _numpy(values.cast(pa.float64()), np.nan)
+    if types.is_timestamp(kind):
+        return _moments(values)
+    if types.is_decimal(kind):
+        return pd.arrays.ArrowExtensionArray(values)
+    is_text = types.is_string(kind) or types.is_large_string(kind)
+    return _texts(values) if is_text else _objects(values)
+
+
+def _masked(values: pa.ChunkedArray, kind: Any, *, nullable: bool) -> Any:
+    """Return NumPy's values, with a mask if there may be NULLs."""
+    if not nullable:
+        return _numpy(values, None)
+    empty = False if pa.types.is_boolean(values.type) else 0
+    return kind(_numpy(values, empty), _numpy(pc.is_null(values), None))
+
+
+def _moments(values: pa.ChunkedArray) -> Any:
+    """Return datetimes; those with a zone as UTC."""
+    numbers = _numpy(values.cast(pa.int64()), np.iinfo(np.int64).min)  # NumPy's NaT
+    moments = pd.DatetimeIndex(numbers.view("datetime64[us]"))
+    return moments if values.type.tz is None else moments.tz_localize("UTC")
+
+
+def _numpy(values: pa.ChunkedArray, null: Any) -> Any:
+    """Return one NumPy array that may be written to, with a value for NULL."""
+    filled = values.fill_null(null) if values.null_count else values
+    array = filled.to_numpy()
+    return array if array.flags.writeable else array.copy()
+
+
+def _texts(values: pa.ChunkedArray) -> Any:
+    """Return texts in pandas' own type for them."""
+    text_type: Any = _TEXT_TYPE
+    if isinstance(text_type, np.dtype):
+        return _objects(values)
+    return text_type.__from_arrow__(values)
+
+
+def _objects(values: pa.ChunkedArray) -> Any:
+    """Return Python's own objects; NULL is None."""
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values.to_pylist()
+    return objects

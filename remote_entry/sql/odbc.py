@@ -1,6 +1,7 @@
 """Which ODBC driver there is, and connection strings that quote every value."""
 
 import platform
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -86,6 +87,21 @@ def connection_string(attributes: Mapping[str, str]) -> str:
     )
 
 
+def split_connection_string(text: str) -> dict[str, str]:
+    """Return an ODBC connection string's attributes; of several with one keyword the first counts.
+
+    Args:
+        text: Keywords and values, a value with special characters in braces.
+    """
+    attributes: dict[str, str] = {}
+    for keyword, value in _ATTRIBUTE.findall(text):
+        plain = value[1:-1].replace("}}", "}") if value.startswith("{") else value.strip()
+        if keyword.lower() not in {known.lower() for known in attributes}:
+            attributes[keyword] = plain
+    return attributes
+
+
+_ATTRIBUTE = re.compile(r"\s*([^=;{}]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)\s*(?:;|$)")
 _ARCHITECTURES = {
     "aarch64": "arm64",
     "amd64": "x86_64",

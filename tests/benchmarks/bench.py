@@ -8,7 +8,6 @@ import json
 import os
 import resource
 import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -17,13 +16,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from measure import PYTHON, Row, check, run, side_by_side
+from measure import PYTHON, ROOT, Row, check, run, side_by_side
+from reading import read, stream
 from supervision import mask, supervise
 from vault_reads import fifty_secrets
 
 from submitter.emulator import Emulator
 
-ROOT = Path(__file__).parents[2]
 JOURNEY = Path(__file__).parent / "journey"
 LATENCY = 0.08  # seconds added to each request: a laptop's way to a region nearby
 
@@ -112,39 +111,6 @@ def tutorial() -> Iterator[Row]:
     yield Row(title, "ours", "SDKs alone", ours_seconds, "s", ratio, "<= 1.5 times", ratio <= 1.5)
 
 
-def read() -> Iterator[Row]:
-    """`read_frame` of 336,776 rows, against pandas.read_sql on the same engine."""
-    query = "SELECT * FROM dbo.flights"
-    setup = "from remote_entry import connect, read_frame\nimport pandas as pd, time, resource\n"
-    measure = (
-        "engine = connect()\nt = time.perf_counter()\nframe = {call}\n"
-        "print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, "
-        "len(frame))"
-    )
-    calls = (f"read_frame({query!r})", f"pd.read_sql({query!r}, engine)")
-    programs = [setup + measure.format(call=call) for call in calls]
-    variables = {
-        "AZURE_SECRET_1": "sql-username",
-        "AZURE_SECRET_2": "sql-password",
-        "SQL_DATABASE": "flights",
-    }
-    with Emulator(ROOT / "submitter/templates/flights/emulator.yml") as azure:
-        environ = {**os.environ, **azure.environ, **variables}
-        results: tuple[list[list[float]], list[list[float]]] = ([], [])
-        for _ in range(3):
-            for program, into in zip(programs, results, strict=True):
-                printed = run([PYTHON, "-c", program], environ=environ)
-                into.append([float(word) for word in printed.split()])
-    check(all(row[2] == 336_776 for rows in results for row in rows), "rows are missing")
-    ours, peer = ([statistics.median(column) for column in zip(*rows)] for rows in results)  # noqa: B905
-    for index, unit, scale in ((0, "s", 1.0), (1, "MB peak", 1e-3)):
-        ratio = ours[index] / peer[index]
-        yield Row(
-            *("read 336,776 rows x 19", "read_frame", "pandas.read_sql"),
-            *(ours[index] * scale, unit, ratio, "<= 1.3 times", ratio <= 1.3),
-        )
-
-
 @contextmanager
 def journey(config: str) -> Iterator[tuple[Emulator, Path, Mapping[str, str]]]:
     """Make a folder with both ways of the journey, and an emulator to go them on."""
@@ -172,7 +138,7 @@ def lines_in(folder: Path) -> int:
 def main() -> None:
     """Measure everything, print the table, write build/bench.json."""
     rows = []
-    for bench in (start, mask, supervise, fifty_secrets, submit, tutorial, read):
+    for bench in (start, mask, supervise, fifty_secrets, submit, tutorial, read, stream):
         for row in bench():
             rows.append(row)
             ratio = f"{row.ratio:6.2f} x {row.peer}" if row.ratio is not None else ""

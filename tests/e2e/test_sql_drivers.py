@@ -5,6 +5,7 @@ import datetime as dt
 import decimal
 import importlib.util
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -270,6 +271,49 @@ def test_declared_types_survive_joins_and_aliases(connect: Connect) -> None:
     assert described == [
         ("n", 32, 0), ("code", 7, 0), ("top_price", 19, 4), ("at", 23, 3), ("n_rows", 10, 0),
     ]  # fmt: skip
+
+
+def test_a_column_that_holds_no_null_is_described_so(connect: Connect) -> None:
+    """Fixed-length types say it by their type (MS-TDS 2.2.5.4.1), and outer joins take it back."""
+    cursor = connect().cursor()
+    numbers = "i int NOT NULL, b bit NOT NULL, r real NOT NULL, m money NOT NULL"
+    cursor.execute(f"CREATE TABLE #full (id int NOT NULL, {numbers}, n int NULL)")
+    cursor.execute("CREATE TABLE #all (id int NOT NULL)")
+    cursor.execute("INSERT INTO #full VALUES (1, -7, 1, 0.1, -1.5, NULL)")
+    cursor.execute("INSERT INTO #all VALUES (1), (2)")
+    cursor.execute("SELECT i, b, r, m, n FROM #full")
+    assert [column[6] for column in cursor.description] == [False, False, False, False, True]
+    single = struct.unpack("f", struct.pack("f", 0.1))[0]
+    assert tuple(cursor.fetchone()) == (-7, True, single, decimal.Decimal("-1.5000"), None)
+    for sql in (
+        "SELECT f.i FROM #all a LEFT JOIN #full f ON f.id = a.id ORDER BY a.id",
+        "SELECT f.i FROM #full f RIGHT JOIN #all a ON f.id = a.id ORDER BY a.id",
+        "SELECT x.i FROM #all a OUTER APPLY (SELECT i FROM #full WHERE id = a.id) x ORDER BY a.id",
+        "SELECT i FROM #full GROUP BY ROLLUP (i) ORDER BY i DESC",
+    ):
+        cursor.execute(sql)
+        assert cursor.description[0][6] is True
+        assert [row[0] for row in cursor.fetchall()] == [-7, None]
+
+
+def test_a_query_is_described_without_its_rows(connect: Connect) -> None:
+    """sp_describe_first_result_set tells declarations; temporary tables and batches it refuses."""
+    cursor = connect().cursor()
+    cursor.execute("CREATE TABLE told (id int NOT NULL, r real, t nvarchar(max), o datetimeoffset)")
+    describe = "EXEC sp_describe_first_result_set ?"
+    rows = cursor.execute(describe, "SELECT *, 'x' AS x FROM told").fetchall()
+    assert [(row.name, row.system_type_name, row.is_nullable) for row in rows][:4] == [
+        ("id", "int", False), ("r", "real", True), ("t", "nvarchar(max)", True),
+        ("o", "datetimeoffset(7)", True),
+    ]  # fmt: skip
+    for sql, number in (
+        ("SELECT * FROM nowhere", "(208)"),
+        ("SELECT * FROM #t", "(11526)"),
+        ("DELETE FROM told", "(11514)"),
+    ):
+        with pytest.raises(pyodbc.Error) as caught:
+            cursor.execute(describe, sql)
+        assert number in native_error(caught.value)
 
 
 # Statements, transactions, cancel.

@@ -4,6 +4,7 @@ The engine cannot tell an nvarchar(32) from a varchar(max) nor tinyint / tinyint
 fraction, so types are worked out here, before the statement is translated.
 """
 
+import dataclasses
 import decimal
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
@@ -157,10 +158,13 @@ class Inference:
 
     def _collect_sources(self, scope: exp.Expression) -> Sources:
         found: Sources = {}
+        adds_nulls = _adds_nulls(scope)
         for item in _from_items(scope):
             columns = self._columns_of(item)
             if columns is not None:
-                found[item.alias_or_name.lower()] = _renamed(item, columns)
+                renamed = _renamed(item, columns)
+                known = [_with_null(each) for each in renamed] if adds_nulls else renamed
+                found[item.alias_or_name.lower()] = known
         if scope.find_ancestor(exp.Merge) is not None:
             return {}  # a branch of MERGE sees what MERGE sees
         if isinstance(scope, exp.Insert):
@@ -266,7 +270,7 @@ class Inference:
 
     _RULES: ClassVar[Mapping[type, Callable[..., SqlType | None]]] = {
         exp.Literal: _literal,
-        exp.National: lambda _, node: nvarchar(max(1, len(node.name))),
+        exp.National: lambda _, node: nvarchar(max(1, len(node.name.encode("utf-16-le")) // 2)),
         exp.HexString: lambda _, node: SqlType(
             "varbinary", length=max(1, (len(node.name) + 1) // 2)
         ),
@@ -323,6 +327,25 @@ def _from_items(scope: exp.Expression) -> list[exp.Expression]:
         items.append(item)
         items.extend(join.this for join in item.args.get("joins") or ())
     return items
+
+
+def _adds_nulls(scope: exp.Expression) -> bool:
+    """Whether NULL may stand in a column that holds none: in doubt for all tables of the scope."""
+    group = scope.args.get("group")
+    if group is not None and group.find(exp.Rollup, exp.Cube, exp.GroupingSets):
+        return True
+    joins = list(scope.args.get("joins") or ())
+    for item in _from_items(scope):
+        joins.extend(item.args.get("joins") or ())
+    return any(
+        join.args.get("side")
+        or (isinstance(join.this, exp.Lateral) and not join.this.args.get("cross_apply"))
+        for join in joins
+    )
+
+
+def _with_null(column: Column) -> Column:
+    return dataclasses.replace(column, nullable=True)
 
 
 def _renamed(item: exp.Expression, columns: Sequence[Column]) -> Sequence[Column]:

@@ -37,6 +37,14 @@ class _Parser(_PARSER):  # type: ignore[misc]  # sqlglot is untyped here
         name: parse for name, parse in _PARSER.FUNCTION_PARSERS.items() if name in _SPECIAL_SYNTAX
     } | {name: _refusal(name) for name in _WITH_SYNTAX_OF_THEIR_OWN}
 
+    def _parse_types(self, *args: Any, **options: Any) -> Any:
+        """Keep real apart from float, which sqlglot does not: float(24) is its other name."""
+        is_real = self._curr is not None and self._curr.text.lower() == "real"
+        parsed = super()._parse_types(*args, **options)
+        if is_real and isinstance(parsed, exp.DataType) and not parsed.expressions:
+            parsed.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(24))])
+        return parsed
+
 
 class _Tokenizer(TSQL.tokenizer_class):  # type: ignore[misc]  # sqlglot is untyped here
     COMMANDS: ClassVar[frozenset[Any]] = (

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from submitter.emulator.sqlserver.calls import Call
 from submitter.emulator.sqlserver.catalog import Table
+from submitter.emulator.sqlserver.describing import described
 from submitter.emulator.sqlserver.errors import not_played, unknown_procedure
 from submitter.emulator.sqlserver.interpreter import Interpreter
 from submitter.emulator.sqlserver.outcomes import Outcome, ResultSet
@@ -192,6 +193,11 @@ def _undeclared_parameters(call: Call, interpreter: Interpreter) -> pa.Table:
     return _rows(_UNDECLARED_FIELDS, rows)
 
 
+def _first_result_set(call: Call, interpreter: Interpreter) -> pa.Table:
+    """Describe a SELECT: it is run, but no row is asked for."""
+    return described(call.value(0, "@tsql") or "", interpreter)
+
+
 def _tds_length(kind: SqlType) -> int:
     """Return the length that TYPE_INFO has for a type (MS-TDS 2.2.5.5.1)."""
     if kind.name in {"decimal", "numeric"}:
@@ -248,5 +254,6 @@ _PROCEDURES: dict[str, Callable[[Call, Interpreter], pa.Table | None]] = {
     "sp_pkeys": _primary_keys,
     "sp_databases": _databases,
     "sp_describe_undeclared_parameters": _undeclared_parameters,
+    "sp_describe_first_result_set": _first_result_set,
     "sp_reset_connection": _reset,
 }

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from submitter.emulator.sqlserver.errors import not_played
 from submitter.emulator.sqlserver.types import (
     BINARY,
     CHARACTER,
@@ -46,7 +47,7 @@ _UTF16_BYTES[0xF0:] = 4
 
 @dataclasses.dataclass(frozen=True)
 class _Fixed:
-    """Values of one size, a row of the matrix each, their length byte included."""
+    """Values of one size, a row of the matrix each, with their length byte if they have one."""
 
     matrix: Bytes
 
@@ -110,9 +111,7 @@ def encode(columns: Sequence[Column], batch: pa.RecordBatch) -> bytes:
         _castable(array, column.type) for array, column in zip(batch.columns, columns, strict=True)
     ]
     valid = np.stack([_validity(array) for array in arrays], axis=1)
-    encoded = [
-        _encode_column(column.type, array) for column, array in zip(columns, arrays, strict=True)
-    ]
+    encoded = [_encode_column(column, array) for column, array in zip(columns, arrays, strict=True)]
     sizes = np.stack([values.sizes() for values in encoded], axis=1) * valid
     has_null = ~valid.all(axis=1)
     bitmap_width = (len(columns) + 7) // 8
@@ -149,10 +148,14 @@ def _validity(array: pa.Array) -> Flags:
     return np.asarray(array.is_valid().to_numpy(zero_copy_only=False), np.bool_)
 
 
-def _encode_column(sql_type: SqlType, array: pa.Array) -> _Fixed | _Variable:
+def _encode_column(column: Column, array: pa.Array) -> _Fixed | _Variable:
+    sql_type = column.type
     if sql_type.name in CHARACTER | BINARY:
         return _variable(sql_type, array)
-    return _Fixed(_with_length_byte(_encoder(sql_type)(array, sql_type)))
+    if column.is_bare and array.null_count:
+        raise not_played(f"a NULL in the column '{column.name}', which was announced without")
+    matrix = _encoder(sql_type)(array, sql_type)
+    return _Fixed(matrix if column.is_bare else _with_length_byte(matrix))
 
 
 def _encoder(sql_type: SqlType) -> Callable[[pa.Array, SqlType], Bytes]:

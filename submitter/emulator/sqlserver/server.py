@@ -170,12 +170,13 @@ class SqlServer:
         self._catalog.define(declared)
         return int(rows.num_rows)
 
-    def serve_canned(self, sql: str, table: pa.Table) -> int:
+    def serve_canned(self, sql: str, table: pa.Table, times: int = 1) -> int:
         """Answer one query text with rows that are encoded now, for benchmarks.
 
         Args:
             sql: The text, compared without regard to case and white space.
             table: The rows.
+            times: How often they come, one after the other.
 
         Returns:
             The answer's size in bytes.
@@ -185,8 +186,8 @@ class SqlServer:
             (encode(columns, batch), batch.num_rows)
             for batch in table.combine_chunks().to_batches(max_chunksize=_ENCODED_ROWS)
         ]
-        self._canned[normalised_text(sql)] = EncodedResult(columns, pieces)
-        return sum(len(data) for data, _ in pieces)
+        self._canned[normalised_text(sql)] = EncodedResult(columns, pieces * times)
+        return sum(len(data) for data, _ in pieces) * times
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

@@ -270,12 +270,18 @@ class Session:
         yield tokens.column_metadata(result.columns)
         count = 0
         pieces = iter(result.pieces) if isinstance(result, EncodedResult) else self._encoded(result)
-        for data, rows in pieces:
+        try:
+            for data, rows in pieces:
+                yield from self._strike("rows", text, count)
+                yield data
+                count += rows
+                self.interpreter.row_count = count
             yield from self._strike("rows", text, count)
-            yield data
-            count += rows
-            self.interpreter.row_count = count
-        yield from self._strike("rows", text, count)
+        finally:
+            # Whoever holds the error holds this frame; the engine is to be free all the same.
+            for rest in (pieces, getattr(result, "batches", None)):
+                if isinstance(rest, Generator):
+                    rest.close()
         self.interpreter.row_count = count
         if tail is not None:
             tail.row_count = count

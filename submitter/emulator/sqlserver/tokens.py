@@ -104,7 +104,7 @@ def column_metadata(columns: Sequence[Column]) -> bytes:
     parts = [struct.pack("<BH", 0x81, len(columns))]
     for column in columns:
         flags = (0x01 if column.nullable else 0) | (0x10 if column.identity else 0x08)
-        parts.append(struct.pack("<IH", column.type.user_type, flags) + column.type.type_info)
+        parts.append(struct.pack("<IH", column.type.user_type, flags) + column.type_info)
         parts.append(short_text(column.name[:128]))
     return b"".join(parts)
 

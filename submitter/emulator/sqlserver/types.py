@@ -65,6 +65,20 @@ _FIXED_INFO = {
     "date": b"\x28",
     "uniqueidentifier": b"\x24\x10",
 }
+# What a column that holds no NULL is announced as: values without a length (MS-TDS 2.2.5.4.1).
+_NEVER_NULL_CODE = {
+    "tinyint": 0x30,
+    "bit": 0x32,
+    "smallint": 0x34,
+    "int": 0x38,
+    "smalldatetime": 0x3A,
+    "real": 0x3B,
+    "money": 0x3C,
+    "datetime": 0x3D,
+    "float": 0x3E,
+    "smallmoney": 0x7A,
+    "bigint": 0x7F,
+}
 _TIME_CODE = {"time": 0x29, "datetime2": 0x2A, "datetimeoffset": 0x2B}
 _DECIMAL_CODE = {"decimal": 0x6A, "numeric": 0x6C}
 
@@ -181,6 +195,16 @@ class Column:
     type: SqlType
     nullable: bool = True
     identity: bool = False
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether its values go without their length: always there, always of one size."""
+        return not self.nullable and self.type.name in _NEVER_NULL_CODE
+
+    @property
+    def type_info(self) -> bytes:
+        """The TYPE_INFO rule that announces the column."""
+        return bytes([_NEVER_NULL_CODE[self.type.name]]) if self.is_bare else self.type.type_info
 
 
 ROW_VERSION = SqlType("timestamp", length=8)

@@ -56,6 +56,7 @@ def test_public_names_are_these() -> None:
         "__version__",
         "connect",
         "get_secret",
+        "read_batches",
         "read_frame",
     ]
     assert all(hasattr(remote_entry, name) for name in remote_entry.__all__)
@@ -66,7 +67,8 @@ def test_import_brings_no_sdk(module: str) -> None:
     """A script pays for Azure, pandas and SQLAlchemy when it uses them."""
     code = (
         f"import sys, {module}\n"
-        "heavy = {'azure', 'azureml', 'pandas', 'numpy', 'sqlalchemy', 'pyodbc', 'submitter'}\n"
+        "heavy = {'azure', 'azureml', 'pandas', 'numpy', 'pyarrow', 'arrow_odbc', 'sqlalchemy', "
+        "'pyodbc', 'mssql_python', 'submitter'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     result = subprocess.run(

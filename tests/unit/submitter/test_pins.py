@@ -35,5 +35,6 @@ def test_conda_pins_what_the_lock_pins() -> None:
 
 def test_no_file_names_a_package_host() -> None:
     """A fresh machine asks whatever index it is set up for."""
-    for name in ("requirements.lock", "requirements-build.lock", "pyproject.toml", "Makefile"):
+    locks = ("requirements.lock", "requirements-bench.lock", "requirements-build.lock")
+    for name in (*locks, "pyproject.toml", "Makefile"):
         assert not re.search(r"index-url|https?://(?!\$)", (ROOT / name).read_text()), name

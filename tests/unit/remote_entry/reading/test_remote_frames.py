@@ -1,105 +1,97 @@
-"""Column types follow the query, parameters are bound, errors are explained."""
+"""Column types follow the declaration, values stay exact, and pandas can work with them."""
 
 import datetime as dt
 import decimal
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
-from sqlalchemy import Engine, create_engine
 
-from remote_entry.errors import SqlError
-from remote_entry.reading.frames import _to_series, query_frame
+from remote_entry.reading.frames import frame_of
 
-LAST_MINUTE = dt.datetime.fromisoformat("9999-12-31T23:59")
+CENTS = pa.decimal128(18, 2)
+MOMENT = pa.timestamp("us")
+LAST_MINUTE = dt.datetime.fromisoformat("9999-12-31T23:59:59.999999")
+FIRST_MINUTE = dt.datetime.fromisoformat("0001-01-01T00:00")
+ZONED = dt.datetime.fromisoformat("2013-01-01T05:15:00.123456-05:00")
 
 
-@pytest.fixture
-def engine() -> Engine:
-    """Return an engine on an empty in-memory database: the dialect does not matter here."""
-    return create_engine("sqlite://", hide_parameters=True)
+def column(values: list[Any], kind: pa.DataType, *, nullable: bool) -> "pd.Series[Any]":
+    """Return a frame's only column, made of two batches."""
+    schema = pa.schema([pa.field("v", kind, nullable)])
+    batches = [
+        pa.RecordBatch.from_arrays([pa.array(part, kind)], schema=schema)
+        for part in (values[:1], values[1:])
+    ]
+    return frame_of(pa.Table.from_batches(batches, schema))["v"]
 
 
 @pytest.mark.parametrize(
-    ("python_type", "nullable", "values", "dtype"),
+    ("kind", "nullable", "values", "dtype"),
     [
-        (int, False, [1, 2], "int64"),
-        (int, True, [1, 2], "Int64"),
-        (int, True, [2**62 + 1, None], "Int64"),
-        (bool, False, [True], "bool"),
-        (bool, True, [True, None], "boolean"),
-        (float, True, [1.5, None], "float64"),
-        (dt.datetime, True, [LAST_MINUTE, None], "datetime64[us]"),
-        (decimal.Decimal, True, [decimal.Decimal("1.10"), None], "object"),
-        (dt.date, True, [dt.date(2013, 1, 1)], "object"),
-        (int, True, [], "Int64"),
-        (dt.datetime, True, [], "datetime64[us]"),
+        (pa.int32(), False, [1, 2], "int64"),
+        (pa.uint8(), True, [1, 255], "Int64"),
+        (pa.int64(), True, [2**62 + 1, None], "Int64"),
+        (pa.bool_(), False, [True, False], "bool"),
+        (pa.bool_(), True, [True, None, False], "boolean"),
+        (pa.float64(), True, [1.5, None], "float64"),
+        (pa.float32(), False, [0.5, -0.25], "float64"),
+        (MOMENT, True, [LAST_MINUTE, None, FIRST_MINUTE], "datetime64[us]"),
+        (pa.timestamp("us", "UTC"), True, [ZONED, None], "datetime64[us, UTC]"),
+        (CENTS, True, [decimal.Decimal("1.10"), None], "decimal128(18, 2)[pyarrow]"),
+        (pa.date32(), True, [dt.date(2013, 1, 1), None], "object"),
+        (pa.time64("us"), True, [dt.time(23, 59, 59, 999_999), None], "object"),
+        (pa.binary(), True, [b"\0", None, b""], "object"),
+        (pa.string(), True, ["a", None, ""], str(pd.Series(["a"]).dtype)),
+        (pa.large_string(), False, ["a", "é漢😀"], str(pd.Series(["a"]).dtype)),
     ],
 )
-def test_column_type_follows_the_query(
-    python_type: type, *, nullable: bool, values: list[Any], dtype: str
+def test_column_type_follows_the_declaration(
+    kind: pa.DataType, *, nullable: bool, values: list[Any], dtype: str
 ) -> None:
-    """A NULL that appears one day changes no type."""
-    assert _to_series(values, python_type=python_type, nullable=nullable).dtype == dtype
-
-
-def test_empty_text_column_has_the_type_of_a_full_one() -> None:
-    """No rows is no reason for another type."""
-    empty = _to_series([], python_type=str, nullable=True)
-    assert empty.dtype == _to_series(["a", None], python_type=str, nullable=True).dtype
-
-
-def test_times_with_a_zone_keep_it() -> None:
-    """Pyodbc calls the column text, SQLAlchemy makes datetimes of it."""
-    moment = dt.datetime.fromisoformat("2013-01-01T05:15:00.123456-05:00")
-    series = _to_series([None, moment], python_type=str, nullable=True)
-    assert series.dtype == object
-    assert series[1] == moment
-    assert series[1].utcoffset() == dt.timedelta(hours=-5)
+    """A NULL that appears one day changes no type, and neither does a result without rows."""
+    filled = column(values, kind, nullable=nullable)
+    assert str(filled.dtype) == dtype
+    assert str(column([], kind, nullable=nullable).dtype) == dtype
+    assert [None if pd.isna(value) else value for value in filled.tolist()] == values
 
 
 def test_values_are_exact() -> None:
     """Neither large integers beside NULL nor decimals go through a float."""
-    integers = _to_series([2**62 + 1, None], python_type=int, nullable=True)
+    integers = column([2**62 + 1, None], pa.int64(), nullable=True)
     assert integers[0] == 2**62 + 1
     assert integers[1] is pd.NA
-    decimals = _to_series([decimal.Decimal("0.10")], python_type=decimal.Decimal, nullable=False)
-    assert str(decimals[0]) == "0.10"
+    long = decimal.Decimal("-1234567890123456789012345678.0123456789")
+    assert column([long], pa.decimal128(38, 10), nullable=True)[0] == long
 
 
-def test_parameters_are_bound_by_name_or_by_place(engine: Engine) -> None:
-    """A value that looks like SQL stays a value."""
-    evil = "'; DROP TABLE flights; --"
-    assert query_frame(engine, "SELECT :value AS v", {"value": evil})["v"].tolist() == [evil]
-    assert query_frame(engine, "SELECT ? AS v", [evil])["v"].tolist() == [evil]
+def test_decimals_can_be_worked_with() -> None:
+    """Sums stay exact, groups work, and floats are one step away."""
+    frame = pd.DataFrame({"key": ["a", "a", "b"]})
+    dimes = [decimal.Decimal("0.10"), decimal.Decimal("0.20"), None]
+    frame["v"] = column(dimes, CENTS, nullable=True)
+    assert frame["v"].sum() == decimal.Decimal("0.30")
+    assert frame.groupby("key")["v"].sum().tolist()[0] == decimal.Decimal("0.30")
+    assert frame["v"].astype(float).tolist()[:2] == [0.1, 0.2]
+    assert frame.sort_values("v", ascending=False).index.tolist() == [1, 0, 2]
 
 
-def test_text_without_parameters_is_sent_as_it_is(engine: Engine) -> None:
-    """Colons, question marks and percent signs mean nothing then."""
-    frame = query_frame(engine, "SELECT '12:30 :x ? %s' AS v", None)
-    assert frame["v"].tolist() == ["12:30 :x ? %s"]
+def test_a_column_may_be_written_to() -> None:
+    """A frame is the caller's own, not a view of Arrow's memory."""
+    numbers = column([1, 2], pa.int64(), nullable=False).to_frame()
+    numbers.loc[0, "v"] = 7
+    assert numbers["v"].tolist() == [7, 2]
 
 
-def test_open_connection_stays_open(engine: Engine) -> None:
-    """A caller's connection, and its temporary tables, outlive the query."""
-    with engine.connect() as connection:
-        connection.exec_driver_sql("CREATE TABLE flights (origin TEXT)")
-        frame = query_frame(connection, "SELECT origin FROM flights", None)
-        assert not connection.closed
-    assert list(frame.columns) == ["origin"]
-    assert len(frame) == 0
+def test_column_names_may_repeat() -> None:
+    """A join may select the same name twice, and an expression may have none."""
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array([3])], ["a", "a", ""])
+    frame = frame_of(table)
+    assert list(frame.columns) == ["a", "a", ""]
+    assert frame.iloc[0].tolist() == [1, 2, 3]
 
 
-def test_column_names_may_repeat(engine: Engine) -> None:
-    """A join may select the same name twice."""
-    frame = query_frame(engine, "SELECT 1 AS a, 2 AS a", None)
-    assert list(frame.columns) == ["a", "a"]
-    assert frame.iloc[0].tolist() == [1, 2]
-
-
-def test_refused_query_says_what_the_server_said(engine: Engine) -> None:
-    """The error holds neither the parameters nor SQLAlchemy's frames."""
-    with pytest.raises(SqlError, match="no such table: nowhere") as caught:
-        query_frame(engine, "SELECT * FROM nowhere WHERE a = :a", {"a": "canary"})
-    assert "canary" not in str(caught.value)
-    assert caught.value.__cause__ is None
+def test_no_columns_make_an_empty_frame() -> None:
+    """As a statement leaves that returns nothing."""
+    assert frame_of(pa.schema([]).empty_table()).shape == (0, 0)
