@@ -9,13 +9,13 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import remote_faults
-from remote_faults import RemoteCell, Row, lane
+from remote_faults import Row, run_cells
 from support.shell import (
     CLIENT_ID,
     EXPIRED_CLIENT_ID,
@@ -338,18 +338,7 @@ def all_rows(folder: Path) -> Iterator[Row]:
         yield from pool.map(
             lambda numbered: run_cell(numbered[1], folder / str(numbered[0])), enumerate(CELLS)
         )
-        shares = [remote_faults.CELLS[number::SIDE_BY_SIDE] for number in range(SIDE_BY_SIDE)]
-        for rows in pool.map(
-            lambda numbered: run_remote_cells(numbered[1], folder / f"lane-{numbered[0]}"),
-            enumerate(shares),
-        ):
-            yield from rows
-
-
-def run_remote_cells(cells: Sequence[RemoteCell], folder: Path) -> list[Row]:
-    """Run cells of the run's side, one after the other on one played Azure."""
-    with lane(folder) as played:
-        return [played.run(cell) for cell in cells]
+    yield from run_cells(remote_faults.CELLS, folder / "remote")
 
 
 def main() -> None:

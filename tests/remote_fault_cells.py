@@ -8,9 +8,17 @@ from submitter.emulator import Emulator, TokenFault
 
 EXPIRED_CLIENT_ID = "55555555-5555-5555-5555-555555555555"
 EXPIRED_CLIENT_SECRET = "canary@old%secret"
+WRONG_CLIENT_SECRET = "canary:not{this}one"
 CERTIFIED = "88888888-0000-0000-0000-000000000001"
 OUT_OF_DATE = "88888888-0000-0000-0000-000000000002"
+MANAGED = "77777777-0000-0000-0000-000000000001"
 ELSEWHERE = "99999999-0000-0000-0000-000000000000"
+
+# https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues
+TRANSIENT_LOGIN_ERRORS = (
+    *(615, 926, 4221, 10928, 10929, 40197, 40501, 40613),
+    *(49918, 49919, 49920),
+)
 
 ALWAYS = 1000  # more often than any process asks
 WELL = ""  # the kind of a cell in which the process has to do well all the same
@@ -19,7 +27,7 @@ Rule = Any  # a rule of the emulator, for HTTP or for TDS: it counts down how of
 Play = Callable[[Emulator], Rule]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RemoteCell:
     """One fault.
 
@@ -83,10 +91,17 @@ def sql(at: str, **rule: Any) -> Play:
 def authority() -> Iterator[RemoteCell]:
     """Entra ID, and a managed identity in its place."""
 
-    def cell(fault: str, kind: str, play: Play | None = None, **variables: str) -> RemoteCell:
+    def cell(
+        fault: str, kind: str, play: Play | None = None, **variables: str | None
+    ) -> RemoteCell:
         times = 1 if fault.endswith("once") else ALWAYS
         return RemoteCell("authority", fault, kind, play, times, variables=dict(variables))
 
+    # A host that the SDK does not know is asked about at the public cloud's, never connected to.
+    yield cell(
+        *("unknown authority", "identity.wrong-authority"),
+        AZURE_AUTHORITY_HOST="https://login.invalid",
+    )
     yield cell("proxy refuses", "identity.proxy", https_proxy="http://localhost:1")
     yield cell("proxy unknown", "identity.proxy", https_proxy="http://proxy.invalid:1")
     # Behind a proxy nobody can tell who dropped it: the kind says both.
@@ -95,7 +110,9 @@ def authority() -> Iterator[RemoteCell]:
     yield cell("silent", "identity.deadline", entra(silent=True), REMOTE_ENTRY_DEADLINE="3")
     yield cell("slow", WELL, entra(delay=0.5))
     yield cell("not trusted", "identity.tls", REQUESTS_CA_BUNDLE="other_ca.pem")
-    yield cell("wrong client secret", "identity.wrong-secret", AZURE_CLIENT_SECRET="canary-x")
+    yield cell(
+        "wrong client secret", "identity.wrong-secret", AZURE_CLIENT_SECRET=WRONG_CLIENT_SECRET
+    )
     yield cell(
         *("expired client secret", "identity.expired-secret"),
         AZURE_CLIENT_ID=EXPIRED_CLIENT_ID,
@@ -125,6 +142,15 @@ def authority() -> Iterator[RemoteCell]:
         *("no managed identity", "identity.no-managed-identity"),
         REMOTE_ENTRY_IDENTITY="managed-identity",
         AZURE_POD_IDENTITY_AUTHORITY_HOST="http://localhost:1",
+        MSI_ENDPOINT=None,
+        MSI_SECRET=None,
+    )
+    managed = {"REMOTE_ENTRY_IDENTITY": "managed-identity"}
+    yield cell("managed identity", WELL, **managed)
+    yield cell(
+        *("foreign managed identity", "identity.no-managed-identity"),
+        **managed,
+        MANAGED_IDENTITY_CLIENT_ID=ELSEWHERE,
     )
 
 
@@ -153,6 +179,9 @@ def vault() -> Iterator[RemoteCell]:
     yield cell("403, no role", "vault.rbac", secret(problem="ForbiddenByRbac"), 1)
     yield cell("403, no access policy", "vault.access-policy", secret(problem="AccessDenied"), 1)
     yield cell("403, firewall", "vault.firewall", secret(problem="ForbiddenByFirewall"), 1)
+    yield cell(
+        "403, no public access", "vault.firewall", secret(problem="ForbiddenByConnection"), 1
+    )
     yield cell("403, disabled", "vault.disabled", secret(problem="SecretDisabled"), 1)
     yield cell("404", "vault.missing", secret(problem="SecretNotFound"), 1)
     soon, late = {"Retry-After": "1"}, {"Retry-After": "600"}
@@ -196,6 +225,8 @@ def login() -> Iterator[RemoteCell]:
     yield cell("silent", "sql.login-timeout", sql("login", silent=True))
     yield cell("slow", WELL, sql("login", delay=0.5))
     yield cell("wrong password", "sql.login-failed", sql("login", error=18456), 1)
+    # Azure's password is right, the secret that the run takes for it is not: no rule, real logins.
+    yield cell("another password", "sql.login-failed", AZURE_SECRET_2="another")
     yield cell("locked", "sql.login-locked", sql("login", error=18486), 1)
     yield cell("expired password", "sql.password-expired", sql("login", error=18487), 1)
     yield cell("no such database", "sql.database-refused", sql("login", error=4060), 1)
@@ -206,8 +237,7 @@ def login() -> Iterator[RemoteCell]:
         AZURE_SECRET_1=None,
         AZURE_SECRET_2=None,
     )
-    # https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues
-    for number in (40613, 40197, 40501, 4221, 10928, 10929, 49918, 49919, 49920):
+    for number in TRANSIENT_LOGIN_ERRORS:
         yield cell(str(number), "sql.unavailable", sql("login", error=number), 1)
     paused = sql("login", error=40613, times=1)
     yield RemoteCell("SQL login", "40613, once", WELL, paused, times=1, within=20)

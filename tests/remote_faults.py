@@ -10,11 +10,13 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import trustme
@@ -24,7 +26,9 @@ from remote_fault_cells import (
     CERTIFIED,
     EXPIRED_CLIENT_ID,
     EXPIRED_CLIENT_SECRET,
+    MANAGED,
     OUT_OF_DATE,
+    WRONG_CLIENT_SECRET,
     RemoteCell,
     Rule,
 )
@@ -33,16 +37,18 @@ from support.value_encodings import encodings_of
 
 from submitter.emulator import Emulator
 
-__all__ = ["CELLS", "Lane", "RemoteCell", "Row", "lane"]
+__all__ = ["CELLS", "RemoteCell", "Row", "run_cells"]
 
 VAULT = "https://kv-faults.vault.azure.net"
 CANARIES = {
     "client secret": "canary;client}secret",
     "expired client secret": EXPIRED_CLIENT_SECRET,
+    "wrong client secret": WRONG_CLIENT_SECRET,
     "user": "canary_reader",
     "password": "canary;{pass}word'1",
     "another secret": "canary/another+secret",
 }
+SIDE_BY_SIDE = 4  # most of a cell's time is waiting
 ROWS = 20_000
 QUERY = "SELECT number, word FROM dbo.numbers"
 
@@ -77,6 +83,7 @@ class Lane:
         self.azure.sql.faults.clear()
         rule = cell.play(self.azure) if cell.play else None
         output = self.folder / "output"
+        output.unlink(missing_ok=True)  # a process that dies early must not be judged by another's
         started = time.monotonic()
         process = _CONTEXT.Process(
             target=_be_the_run, args=(cell.program, self._environ(cell), str(output))
@@ -88,11 +95,11 @@ class Lane:
         if hung:
             process.kill()
             process.join()
-        content = output.read_bytes()
+        content = output.read_bytes() if output.exists() else b""
         kind = _kind_of(content) if not hung else "hung"
         wrong = list(self._wrong(cell, rule, content))
         if (kind, process.exitcode) != (cell.kind, cell.exit_code):
-            wrong.append(content.decode()[-600:])
+            wrong.append(_told_by(content))
         return Row(
             cell.service,
             cell.fault,
@@ -106,6 +113,7 @@ class Lane:
         """Return the variables of a run in which only one thing is wrong."""
         environ: dict[str, str | None] = {
             **self.azure.environ,
+            **self.azure.managed_identity("compute"),
             "NO_PROXY": "localhost,127.0.0.1,.invalid",
             "no_proxy": "localhost,127.0.0.1,.invalid",
             "KEY_VAULT_URL": VAULT,
@@ -140,13 +148,56 @@ class Lane:
 
 
 def _kind_of(content: bytes) -> str:
-    """Return the kind of the first error that a process told."""
+    """Return the kinds of all errors that a process told; empty if it told that all is well."""
+    hops = _hops_in(content)
+    if not hops:
+        return "no document"
+    kinds = dict.fromkeys(hop["kind"] for hop in hops if hop["kind"])
+    if not kinds and any(hop["outcome"] == "skipped" for hop in hops):
+        return "skipped without an error"
+    return ", ".join(kinds)
+
+
+def _told_by(content: bytes) -> str:
+    """Return what a process said of its errors, or else the end of its output."""
+    details = [hop["detail"] for hop in _hops_in(content) if hop["kind"]]
+    return "; ".join(details) or content.decode()[-600:]
+
+
+def _hops_in(content: bytes) -> list[dict[str, str]]:
+    """Return the hops of a process's document; none if it wrote no whole one."""
     text = content.decode()
-    start = text.find("{\n")
-    if start < 0:
-        return ""
-    document = json.JSONDecoder().raw_decode(text[start:])[0]
-    return next((hop["kind"] for hop in document["hops"] if hop["kind"]), "")
+    try:
+        document = json.JSONDecoder().raw_decode(text[text.index("{\n") :])[0]
+    except ValueError:
+        return []
+    hops: list[dict[str, str]] = document["hops"]
+    return hops
+
+
+def run_cells(cells: Sequence[RemoteCell], folder: Path) -> Iterator[Row]:
+    """Run cells, several at the same time and each on a played Azure of its own.
+
+    Args:
+        cells: What to run.
+        folder: Where the played ones keep their files.
+
+    Yields:
+        What became of them, in their order.
+    """
+    with ExitStack() as stack:
+        free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+        for number in range(min(SIDE_BY_SIDE, len(cells))):
+            free.put(stack.enter_context(lane(folder / f"lane-{number}")))
+
+        def run(cell: RemoteCell) -> Row:
+            taken = free.get()
+            try:
+                return taken.run(cell)
+            finally:
+                free.put(taken)
+
+        yield from stack.enter_context(ThreadPoolExecutor(SIDE_BY_SIDE)).map(run, cells)
 
 
 @contextmanager
@@ -177,6 +228,7 @@ def lane(folder: Path) -> Iterator[Lane]:
             {"name": "certified", "client_id": CERTIFIED, "certificate": folder / "registered.cer"},
             {"name": "late", "client_id": OUT_OF_DATE, "certificate": folder / "old_key.cer"},
         ],
+        "managed_identities": [{"name": "compute", "client_id": MANAGED}],
         "vaults": {
             "kv-faults": {
                 "sql-username": CANARIES["user"],
@@ -221,11 +273,12 @@ def _be_the_run(program: str, environ: Mapping[str, str], output: str) -> None:
         frame = read_frame(QUERY)
     except RemoteEntryError as error:
         # What `check` would say, so that both programs are judged alike.
-        hop = {"name": "read", "kind": error.kind, "detail": str(error)}
+        hop = {"name": "read", "kind": error.kind, "outcome": "failed", "detail": str(error)}
         print(json.dumps({"hops": [hop]}, indent=2))
         sys.exit(error.exit_code)
     if len(frame) != ROWS or frame["number"].sum() != ROWS * (ROWS - 1) // 2:
         sys.exit(f"{len(frame)} rows arrived, and no error")
+    print(json.dumps({"hops": [{"name": "read", "kind": "", "outcome": "ok"}]}, indent=2))
 
 
 _STARTING = threading.Lock()

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import jwt
 from cryptography import x509
@@ -173,10 +173,15 @@ class Entra:
         )
 
     def _discover_instance(self, call: Call) -> Response:
+        """Say whether a host is an authority; clients ask for those that they do not know."""
+        aliases = [LOGIN_HOST, "login.windows.net", "sts.windows.net"]
+        asked = urlsplit(call.query.get("authorization_endpoint", "")).hostname
+        if asked not in {None, *aliases}:
+            raise Problem(400, "invalid_instance", "AADSTS50049: Unknown or invalid instance.")
         metadata = {
             "preferred_network": LOGIN_HOST,
             "preferred_cache": "login.windows.net",
-            "aliases": [LOGIN_HOST, "login.windows.net", "sts.windows.net"],
+            "aliases": aliases,
         }
         document = f"https://{call.host}/{self.tenant_id}/v2.0/.well-known/openid-configuration"
         return JSONResponse(

@@ -148,6 +148,19 @@ def test_entra_refuses_in_its_own_words(
         client.get_secret("good")
 
 
+def test_an_unknown_authority_is_refused(
+    azure: Emulator, client: SecretClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client asks the public cloud's authority about a host that it does not know itself."""
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.invalid")
+    names = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+    with (
+        ClientSecretCredential(*(azure.environ[name] for name in names)) as credential,
+        pytest.raises(ClientAuthenticationError, match="is not well-known"),
+    ):
+        credential.get_token("https://vault.azure.net/.default")
+
+
 def test_an_answer_may_end_in_its_middle(azure: Emulator, client: SecretClient) -> None:
     """The head promises more than comes."""
     client.get_secret("good")

@@ -1,22 +1,31 @@
 """Each cell of the run's fault matrix, one test."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import pytest
-from remote_faults import CELLS, Lane, RemoteCell, lane
+from remote_faults import CELLS, RemoteCell, Row, run_cells
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
-    """Play one Azure for a module; each cell clears the faults of the last one."""
-    with lane(tmp_path_factory.mktemp("lane")) as one:
-        yield one
+def rows(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[RemoteCell, Row]:
+    """Run the cells of all selected tests, several at the same time."""
+    values = [
+        item.callspec.params.get("cell")
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+    ]
+    cells = [value for value in values if isinstance(value, RemoteCell)]
+    return dict(zip(cells, run_cells(cells, tmp_path_factory.mktemp("lanes")), strict=True))
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-def test_a_fault_in_the_run_is_told_apart_in_bounded_time(cell: RemoteCell, played: Lane) -> None:
+def test_a_fault_in_the_run_is_told_apart_in_bounded_time(
+    cell: RemoteCell, rows: Mapping[RemoteCell, Row]
+) -> None:
     """The right kind, the right exit code, in time, and no secret anywhere."""
-    row = played.run(cell)
+    row = rows[cell]
     assert row.ok, f"{row.expected}; got after {row.seconds} s: {row.got}"
 
 

@@ -13,6 +13,8 @@ from submitter.emulator.sqlserver.errors import SqlError
 # Number, severity, state, text; an indented line goes on with the text above it.
 _TRANSIENT = """
 615   21 1  Could not find database table ID 5, name 'database'.
+926   14 1  Database 'database' cannot be opened. It has been marked SUSPECT by recovery. See the
+    SQL Server errorlog for more information.
 1204  19 4  The instance of the SQL Server Database Engine cannot obtain a LOCK resource at this
     time. Rerun your statement when there are fewer active users.
 1205  13 51 Transaction (Process ID 60) was deadlocked on lock resources with another process and
