@@ -105,10 +105,21 @@ NO_MANAGED_IDENTITY = Cause(
     "of Azure ML, names which",
 )
 WRONG_TENANT = ENTRA_CAUSES["AADSTS90002"]
+WRONG_AUTHORITY = Cause(
+    "wrong-authority",
+    "AZURE_AUTHORITY_HOST is no sign-in host of Azure",
+    "remove AZURE_AUTHORITY_HOST, or set it to your cloud's host",
+)
 VAULT_IN_OTHER_TENANT = Cause(
     "wrong-tenant",
     "the vault belongs to another tenant than AZURE_TENANT_ID",
     "set AZURE_TENANT_ID to the vault's tenant, or KEY_VAULT_URL to the right vault",
+)
+
+IDENTITY_CAUSES = (
+    (re.compile(r"ManagedIdentityCredential|managed identity", re.IGNORECASE), NO_MANAGED_IDENTITY),
+    (re.compile(r"is not well-known"), WRONG_AUTHORITY),
+    (re.compile(r"additionally_allowed_tenants"), VAULT_IN_OTHER_TENANT),
 )
 
 # Searched in this order: a proxy's refusal also mentions the connection that it refused.
@@ -171,6 +182,11 @@ FORBIDDEN_CAUSES = {
         "access-policy",
         "no access policy lets the service principal read secrets",
         "add an access policy with the secret permission 'get' for AZURE_CLIENT_ID",
+    ),
+    "ForbiddenByConnection": Cause(
+        "firewall",
+        "the vault's public access is disabled, and this network has no private endpoint to it",
+        "use a private endpoint from the compute's network, or allow the network in 'Networking'",
     ),
     "ForbiddenByFirewall": Cause(
         "firewall",
@@ -280,10 +296,9 @@ def _identity_cause(error: ClientAuthenticationError) -> tuple[Cause, str]:
 
 def _cause_without_code(error: ClientAuthenticationError, text: str) -> Cause:
     """Return the cause where Entra ID gave no number: mostly it was not reached."""
-    if "ManagedIdentityCredential" in text or "managed identity" in text.lower():
-        return NO_MANAGED_IDENTITY
-    if "additionally_allowed_tenants" in text:
-        return VAULT_IN_OTHER_TENANT
+    for pattern, cause in IDENTITY_CAUSES:
+        if pattern.search(text):
+            return cause
     network = _network_cause(text)
     if network:
         summary = f"its host (AZURE_AUTHORITY_HOST or the default) failed: {network.summary}"

@@ -19,7 +19,7 @@ A read that meets a condition that passes, such as a deadlock, is done again, if
 not the caller's, the text only reads and no row was handed out.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -53,6 +53,21 @@ class Stream:
     schema: pa.Schema
     batches: Generator[pa.RecordBatch, None, None]
     close: Callable[[], None]
+
+
+def hold_back(batches: Iterable[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
+    """Yield each batch when the next one, or the proper end, has arrived.
+
+    Where a connection breaks off, a driver hands over what it has, the last row half empty, and
+    tells of it afterwards: nobody may take that batch for rows.
+    """
+    held = None
+    for batch in batches:
+        if held is not None:
+            yield held
+        held = batch
+    if held is not None:
+        yield held
 
 
 class Batches:

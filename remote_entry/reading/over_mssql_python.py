@@ -10,7 +10,7 @@ import mssql_python
 import pyarrow as pa
 
 from remote_entry.errors import SqlError
-from remote_entry.reading.batches import QUERY_FAILED, Parameters, Stream
+from remote_entry.reading.batches import QUERY_FAILED, Parameters, Stream, hold_back
 from remote_entry.reading.bound_parameters import positional
 from remote_entry.reading.result_types import fit, is_endless, schema_of_arrow
 from remote_entry.sql.connector import LOGIN_SECONDS, SQL_COPT_SS_ACCESS_TOKEN, pack_token
@@ -90,6 +90,7 @@ def open_mssql(
     with contextlib.ExitStack() as stack:
         connection = _connect(connector, token)
         stack.callback(connection.close)
+        connection.timeout = connector.query_seconds
         cursor = connection.cursor()
         try:
             text, values = positional(sql, params)
@@ -114,7 +115,7 @@ def open_mssql(
                     return
                 yield fit(_upper(batch, identifiers), schema)
 
-        return Stream(schema, batches(), stack.pop_all().close)
+        return Stream(schema, hold_back(batches()), stack.pop_all().close)
 
 
 def _ensure_end(connector: "Connector", connection: Any) -> None:

@@ -77,6 +77,8 @@ CONDITIONS = {
         "the server's firewall does not let this virtual network in",
         "add a rule for the compute's subnet to the server's 'Networking'",
     ),
+    615: _passing("the database's files move"),
+    926: _passing("the database is recovering"),
     4221: _passing("a readable replica is not ready for logins"),
     10928: _passing("the database's limit of workers or sessions is reached"),
     10929: _passing("the server is too busy for this database"),

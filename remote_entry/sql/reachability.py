@@ -66,7 +66,8 @@ def open_port(host: str, port: int | None, *, seconds: float = CONNECT_SECONDS) 
             hint="check firewalls and private endpoints between the compute and the server",
         ) from None
     except OSError as error:
-        kind = "reset" if isinstance(error, ConnectionResetError) else "refused"
+        cut = isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError)
+        kind = "reset" if cut else "refused"
         raise SqlError(
             f"SQL Server {host}, port {address[1]} (SQL_SERVER): {error.strerror}",
             kind=f"sql.{kind}",

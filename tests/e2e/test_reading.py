@@ -194,6 +194,23 @@ def test_batches_that_break_off_never_look_like_the_end(
     assert played.waits == []
 
 
+@pytest.mark.parametrize("params", [None, [0]], ids=["arrow-odbc", "mssql-python"])
+def test_batch_in_which_a_connection_broke_off_is_not_handed_out(
+    played: Played, params: list[int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver hands over what it has as if it were all: a race, so it is run many times."""
+    monkeypatch.setattr(played.database.connector, "patience", 1)  # no second attempt
+    sql = "SELECT a.id, a.name FROM numbers a CROSS JOIN (SELECT TOP (10) id FROM numbers) b"
+    sql += " WHERE a.id >= ?" if params else ""
+    for after in (2_500, 5_000, 10_000, 15_000) * 4:
+        played.server.faults.clear()
+        played.server.faults.add(at="rows", drop=True, after_rows=after, matching="SELECT a.id")
+        handed_out = []
+        with pytest.raises(SqlError) as caught:
+            handed_out.extend(open_own(played.database, sql, params, 100_000))
+        assert (caught.value.kind, handed_out) == ("sql.connection-lost", [])
+
+
 def test_scripts_read_by_two_functions(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     """read_frame and read_batches, on the run's database or on a connection of the script's."""
 
