@@ -89,7 +89,7 @@ def open_mssql(
     """
     with contextlib.ExitStack() as stack:
         connection = _connect(connector, token)
-        stack.callback(connection.close)
+        stack.callback(_close, connection)
         connection.timeout = connector.query_seconds
         cursor = connection.cursor()
         try:
@@ -116,6 +116,12 @@ def open_mssql(
                 yield fit(_upper(batch, identifiers), schema)
 
         return Stream(schema, hold_back(batches()), stack.pop_all().close)
+
+
+def _close(connection: Any) -> None:
+    """Close a connection; one that broke off says so once more, in place of the first error."""
+    with contextlib.suppress(mssql_python.Error, RuntimeError):
+        connection.close()
 
 
 def _ensure_end(connector: "Connector", connection: Any) -> None:
