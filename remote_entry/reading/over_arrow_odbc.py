@@ -101,6 +101,8 @@ def _batches(
         number = _error_number(connection)
     except arrow_odbc.Error as error:
         raise _failed(connector, error) from None
+    finally:
+        del reader, connection  # or the error's frames would keep the connection open
     if number:
         said = Exception("HY000", f"the query ended with error {number} ({number}) (SQLFetch)")
         raise connector.explain(said, QUERY_FAILED)
