@@ -22,7 +22,7 @@ from submitter.emulator import Emulator
 
 ROWS = 2_000_000
 TIMES = 5  # as many rows for the longer stream
-ROUNDS = 3
+ROUNDS = 5
 QUERY = "SELECT * FROM dbo.bench"
 LONGER = "SELECT * FROM dbo.longer"
 
