@@ -4,7 +4,8 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,10 @@ import psutil
 # A program may give its children sessions of their own; this variable, which they inherit, is what
 # still tells that they belong to it.
 MARK = "AZUREML_RUN_ID"
+
+LOOKS = 50
+SECONDS_BETWEEN_LOOKS = 0.01
+KERNEL_THREADS = 2  # Linux: kthreadd, the parent of all of them
 
 
 class ProcessGroup:
@@ -33,6 +38,7 @@ class ProcessGroup:
         output: IO[bytes],
     ) -> None:
         self._mark = environment.get(MARK)
+        self._started = time.time() - 1  # the kernel counts in hundredths
         self._process = subprocess.Popen(
             arguments,
             cwd=folder,
@@ -67,18 +73,31 @@ class ProcessGroup:
 
     def _kill_everything(self) -> None:
         self._signal(signal.SIGKILL)
-        for process in self._marked():
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-
-    def _marked(self) -> Iterator[psutil.Process]:
-        """Yield every process that inherited this program's mark."""
         if self._mark is None:
             return
+        for _ in range(LOOKS):
+            if not self._kill_marked():
+                return
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _kill_marked(self) -> bool:
+        """Kill what inherited this program's mark; return whether something may have been missed.
+
+        While a process becomes another program, the kernel shows no environment of it.
+        """
+        missed = False
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(MARK) == self._mark:
-                    yield process
+                environ = process.environ()
+                if environ.get(MARK) == self._mark:
+                    process.kill()
+                missed = missed or (not environ and self._may_be_ours(process))
+        return missed
+
+    def _may_be_ours(self, process: psutil.Process) -> bool:
+        """Tell whether a process is younger than the program, and none of the kernel's own."""
+        is_kernels = KERNEL_THREADS in {process.pid, process.ppid()}
+        return not is_kernels and process.create_time() >= self._started
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import mssql_python
 import trustme
 from sqlalchemy import create_engine
 
@@ -52,6 +53,9 @@ def play_database(folder: Path) -> Iterator[Played]:
     Args:
         folder: Where to put the authority's certificate.
     """
+    # Tests of other modules may have switched its pool on for this process: a script's decision,
+    # which the product leaves alone.
+    mssql_python.pooling(enabled=False)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
     before = os.environ.get("SSL_CERT_FILE")

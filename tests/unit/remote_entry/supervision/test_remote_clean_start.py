@@ -26,7 +26,9 @@ def shown(process):
         return ["closed"]
     return [name for name in ("canary", "planted") if name.encode() in content]
 
-child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+child.stdin.write(b"there")
+child.stdout.read(1)  # while a process starts, the kernel shows no environment of it
 print(json.dumps([shown(process) for process in (os.getppid(), os.getpid(), child.pid)]))
 child.communicate()
 """
