@@ -92,8 +92,8 @@ def read_frame(
         SqlError: The server refused the query or went away.
         RemoteEntryError: There is no connection; a subclass says why.
     """
-    from remote_entry.reading.batches import FRAME_ROWS, open_given, read_own
     from remote_entry.reading.frames import frame_of
+    from remote_entry.reading.ways import FRAME_ROWS, open_given, read_own
 
     if connection is not None:
         return frame_of(open_given(connection, sql, params, FRAME_ROWS).read_all())
@@ -129,7 +129,7 @@ def read_batches(
             are missing never look like the end.
         RemoteEntryError: There is no connection; a subclass says why.
     """
-    from remote_entry.reading.batches import open_given, open_own
+    from remote_entry.reading.ways import open_given, open_own
 
     if connection is not None:
         return open_given(connection, sql, params, rows)

@@ -18,7 +18,7 @@ always. Here the type depends on the column alone, and every value is exact:
     binary, varbinary, rowversion   object of bytes (NULL is None)
 
 A seventh digit of a second is cut off. The way of a query to the server, which
-``remote_entry.reading.batches`` tells, changes nothing of this.
+``remote_entry.reading.ways`` tells, changes nothing of this.
 """
 
 from typing import Any

@@ -20,8 +20,8 @@ import remote_entry.reading.over_arrow_odbc as by_arrow_odbc
 import remote_entry.reading.over_mssql_python as by_mssql
 import remote_entry.reading.over_pyodbc as by_pyodbc
 from remote_entry.errors import SqlError
-from remote_entry.reading.batches import open_given, open_own, read_own
 from remote_entry.reading.frames import frame_of
+from remote_entry.reading.ways import open_given, open_own, read_own
 from remote_entry.sql.database import Database
 
 ROWS = 2_000
@@ -343,7 +343,7 @@ def elsewhere(played: Played, code: str, *arguments: str, **environ: str) -> str
     """Run code on ``database`` in a process of its own; return what it prints."""
     head = (
         "import sys\n"
-        "from remote_entry.reading.batches import open_own, read_own\n"
+        "from remote_entry.reading.ways import open_own, read_own\n"
         "from support.played_database import reach\n"
         f"database = reach({played.server.port}, [])\n"
     )

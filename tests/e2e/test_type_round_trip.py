@@ -18,10 +18,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.played_database import Played, play_database
 
-from remote_entry.reading.batches import Batches, open_given, read_own
+from remote_entry.reading.batches import Batches
 from remote_entry.reading.describe import describe
 from remote_entry.reading.frames import frame_of
 from remote_entry.reading.over_mssql_python import open_mssql
+from remote_entry.reading.ways import open_given, read_own
 
 EXACT = decimal.Context(prec=60)
 UTC = dt.timezone.utc

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, event
 
 from remote_entry.errors import SqlError
-from remote_entry.reading.batches import open_given
 from remote_entry.reading.bound_parameters import positional
 from remote_entry.reading.describe import Declaration
 from remote_entry.reading.over_mssql_python import can_carry
 from remote_entry.reading.result_types import INSTANT, schema_of_description
+from remote_entry.reading.ways import open_given
 from remote_entry.sql.odbc import connection_string, split_connection_string
 
 MANY = (
