@@ -56,15 +56,18 @@ def live(environ: Mapping[str, str]) -> Iterator[Row]:
         "    os.write(1, b'\\r%020d' % time.monotonic_ns())\n"
         "    time.sleep(0.06)\n"
     )
-    seconds = []
+    ages: dict[bytes, float] = {}
     line = b""
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with supervised(code, environ, **pipe) as process:
         assert process.stdout is not None
         while chunk := os.read(process.stdout.fileno(), 65536):
-            line = (line + chunk).rpartition(b"\r")[2]
-            if len(line) == 20:
-                seconds.append((time.monotonic_ns() - int(line)) / 1e9)
+            stamps = (line + chunk).split(b"\r")
+            line = stamps[-1]
+            for stamp in stamps:  # several, where the machine had something else to do
+                if len(stamp) == 20:
+                    ages.setdefault(stamp, (time.monotonic_ns() - int(stamp)) / 1e9)
+    seconds = list(ages.values())
     check(len(seconds) == 80, f"{len(seconds)} of 80 time stamps arrived whole")
     for name, value in (("median", statistics.median(seconds)), ("p95", sorted(seconds)[75])):
         yield Row(
