@@ -14,9 +14,10 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import trustme
@@ -85,26 +86,19 @@ class Lane:
         output = self.folder / "output"
         output.unlink(missing_ok=True)  # a process that dies early must not be judged by another's
         started = time.monotonic()
-        process = _CONTEXT.Process(
-            target=_be_the_run, args=(cell.program, self._environ(cell), str(output))
-        )
-        process.start()
-        process.join(cell.within)
+        arguments = (cell.program, self._environ(cell), str(output))
+        exit_code = _run_process(_be_the_run, arguments, within=cell.within)
         seconds = time.monotonic() - started
-        hung = process.is_alive()
-        if hung:
-            process.kill()
-            process.join()
         content = output.read_bytes() if output.exists() else b""
-        kind = _kind_of(content) if not hung else "hung"
+        kind = "hung" if exit_code is None else _kind_of(content)
         wrong = list(self._wrong(cell, rule, content))
-        if (kind, process.exitcode) != (cell.kind, cell.exit_code):
+        if (kind, exit_code) != (cell.kind, cell.exit_code):
             wrong.append(_told_by(content))
         return Row(
             cell.service,
             cell.fault,
             f"{cell.kind or 'well'}, exit {cell.exit_code}",
-            " ".join([f"{kind or 'well'}, exit {process.exitcode}", *wrong]),
+            " ".join([f"{kind or 'well'}, exit {exit_code}", *wrong]),
             round(seconds, 1),
             ok=not wrong,
         )
@@ -249,10 +243,24 @@ def lane(folder: Path) -> Iterator[Lane]:
 
 def _start_the_server() -> None:
     """Have the forking server import the SDKs now, and not in the first cell's time."""
-    with _STARTING:  # two first processes at once cost one of them its exit code
-        process = _CONTEXT.Process(target=os.getpid)
+    _run_process(os.getpid, (), within=60)
+
+
+def _run_process(
+    target: Callable[..., object], arguments: tuple[object, ...], *, within: float
+) -> int | None:
+    """Return the exit code of a forked process, or None for one that had to be killed."""
+    process = _CONTEXT.Process(target=target, args=arguments)
+    # To start a process, multiprocessing looks after all others: of two threads that read one exit
+    # code, one finds nothing and takes it for 255.
+    with _ONE_AT_A_TIME:
         process.start()
+    ended = wait([process.sentinel], within)
+    with _ONE_AT_A_TIME:
+        if not ended:
+            process.kill()
         process.join()
+        return process.exitcode if ended else None
 
 
 def _be_the_run(program: str, environ: Mapping[str, str], output: str) -> None:
@@ -281,7 +289,7 @@ def _be_the_run(program: str, environ: Mapping[str, str], output: str) -> None:
     print(json.dumps({"hops": [{"name": "read", "kind": "", "outcome": "ok"}]}, indent=2))
 
 
-_STARTING = threading.Lock()
+_ONE_AT_A_TIME = threading.Lock()
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
