@@ -49,6 +49,7 @@ class WayToSecrets:
         """Read the settings; say what they ask for."""
         self.settings = Settings.from_environ(self._environ)
         self._deadline = Deadline(self.settings.deadline)
+        self._hide()
         self._walk.warn("variables", self.settings.warnings)
         return (
             f"{len(self.settings.secrets)} secrets of Key Vault, "
@@ -128,6 +129,8 @@ class WayToSecrets:
         return outcome
 
     def _hide(self) -> None:
-        """Keep what was read out of every later line."""
+        """Keep what is known by now out of every later line."""
+        identity = self.settings.identity
+        credentials = [identity.client_secret.text, identity.certificate_password.text]
         secrets = [secret.value for secret in self._secrets]
-        self._walk.hide([*secrets, *self._from_workspace.values()])
+        self._walk.hide([*credentials, *secrets, *self._from_workspace.values()])

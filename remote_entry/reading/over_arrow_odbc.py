@@ -10,7 +10,6 @@ import pyarrow as pa
 from remote_entry.errors import SqlError
 from remote_entry.reading.batches import QUERY_FAILED, Stream, hold_back
 from remote_entry.reading.result_types import fit, schema_of_arrow
-from remote_entry.sql.connector import LOGIN_SECONDS
 
 if TYPE_CHECKING:
     from remote_entry.sql.connector import Connector
@@ -35,7 +34,7 @@ def open_arrow_odbc(connector: "Connector", sql: str, rows: int) -> Stream:
     """
     try:
         connection = arrow_odbc.connect(
-            connector.connection_string, login_timeout_sec=LOGIN_SECONDS
+            connector.connection_string, login_timeout_sec=connector.login_seconds
         )
     except arrow_odbc.Error as error:
         raise connector.explain(_as_pyodbc(error)) from None

@@ -13,7 +13,7 @@ from remote_entry.errors import SqlError
 from remote_entry.reading.batches import QUERY_FAILED, Parameters, Stream, hold_back
 from remote_entry.reading.bound_parameters import positional
 from remote_entry.reading.result_types import fit, is_endless, schema_of_arrow
-from remote_entry.sql.connector import LOGIN_SECONDS, SQL_COPT_SS_ACCESS_TOKEN, pack_token
+from remote_entry.sql.connector import SQL_COPT_SS_ACCESS_TOKEN, pack_token
 from remote_entry.sql.odbc import connection_string, split_connection_string
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _connect(connector: "Connector", token: str | None) -> Any:
             connection_string(attributes),
             autocommit=True,
             attrs_before=before,
-            login_timeout=LOGIN_SECONDS,
+            login_timeout=connector.login_seconds,
         )
     except mssql_python.Error as error:
         raise connector.explain(_login_error(error)) from None

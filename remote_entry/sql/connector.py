@@ -76,7 +76,7 @@ class Connector:
         return retry_transient(attempt, seconds=self.patience, sleep=self._sleep)
 
     @property
-    def _login_seconds(self) -> int:
+    def login_seconds(self) -> int:
         """How long one login may take: no longer than all of them together."""
         return max(1, min(LOGIN_SECONDS, int(self.patience)))
 
@@ -99,7 +99,7 @@ class Connector:
         attributes = {} if token is None else {SQL_COPT_SS_ACCESS_TOKEN: pack_token(token)}
         try:
             session = pyodbc.connect(
-                self._text, timeout=self._login_seconds, attrs_before=attributes
+                self._text, timeout=self.login_seconds, attrs_before=attributes
             )
         except pyodbc.Error as error:
             raise self.explain(error) from None

@@ -126,10 +126,8 @@ def test_everything_that_is_wrong_shows_in_one_look(check: Check) -> None:
     assert done.returncode == 5
 
 
-def test_login_with_a_token_needs_no_secret(check: Check) -> None:
-    """SQL_AUTH=service-principal: identity, then the server."""
-    done = check("--json", AZURE_SECRET_1="", SQL_AUTH="service-principal")
-    assert done.returncode == 3  # an empty name is still a mistake
+def test_login_with_a_token_is_checked_like_one_with_a_password(check: Check) -> None:
+    """SQL_AUTH=service-principal: the identity opens the server too."""
     done = check("--json", SQL_AUTH="service-principal")
     assert outcomes(done)["sql query"] == "ok"
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -158,7 +157,7 @@ def test_first_error_is_kept_when_the_rollback_fails_too(
 def test_error_that_ends_no_session_leaves_the_transaction_alone(
     azure: Emulator, settings: SqlSettings
 ) -> None:
-    """A deadlock's victim may go on with the connection it has."""
+    """After a lock timeout a script may go on with the connection that it has."""
     database = open_as_reader(azure, settings)
     azure.sql.faults.add(at="query", error=1222, matching="SELECT 5")
     with database.engine.connect() as connection:
@@ -181,8 +180,8 @@ def test_passing_condition_is_waited_for(
     assert [5 <= slept[0] <= 6, 10 <= slept[1] <= 11, len(slept)] == [True, True, 2]
 
 
-def test_login_timeout_names_the_server(azure: Emulator, settings: SqlSettings) -> None:
-    """A certificate for another name is refused, and the message says which check failed."""
+def test_certificate_for_another_name_is_refused(azure: Emulator, settings: SqlSettings) -> None:
+    """The message does not advise to switch the check off."""
     host_by_address = SqlSettings("127.0.0.1", settings.port, "flights", "password", "1", "2")
     with pytest.raises(SqlError) as caught:
         open_database(host_by_address, {"1": "reader", "2": "x"}, tags={})
@@ -190,7 +189,7 @@ def test_login_timeout_names_the_server(azure: Emulator, settings: SqlSettings) 
     assert "TrustServerCertificate" not in str(caught.value)
 
 
-def test_variables_of_this_process_are_left_alone(azure: Emulator, tmp_path: Path) -> None:
+def test_variables_of_this_process_are_left_alone(azure: Emulator) -> None:
     """Opening a database writes nothing into the environment, which children inherit."""
     before = dict(os.environ)
     open_as_reader(
