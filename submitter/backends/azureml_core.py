@@ -1,35 +1,26 @@
 """Azure Machine Learning through azureml-core (SDK v1)."""
 
-import logging
 import shlex
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import requests
-import yaml
-
 from submitter import snapshot
-from submitter.backends.base import LOG_PIECE, RegisteredEnvironment, RunDetails
+from submitter.backends.azureml_environment import read_back, to_native
+from submitter.backends.azureml_run import AzureMLCoreRun
+from submitter.backends.base import RegisteredEnvironment
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
-from submitter.errors import NotFoundError, ServiceError, SubmitterError
+from submitter.errors import NotFoundError, ServiceError
 from submitter.job import EnvironmentReference, Job, TensorFlowDistribution
 from submitter.marked_yaml import nearest
 from submitter.planning import Plan, check_variables
 from submitter.service import ask, patience
 
-_HTTP_TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
 _SLOWEST_UPLOAD = 100_000  # bytes a second: a snapshot gets the time that it would need
-_LONGEST_DOWNLOAD = 3600.0  # seconds for one file
-_WHOLE = 200  # OK, where 206 Partial Content was expected
-_NOTHING_NEW = (404, 416)  # not written yet; Range Not Satisfiable: it ends before the offset
-
-_log = logging.getLogger("submitter")
 
 
 class AzureMLCore:
@@ -112,12 +103,12 @@ class AzureMLCore:
         Returns:
             The environment as the workspace knows it.
         """
-        native = _to_native(definition)
+        native = to_native(definition)
         registered = ask(
             f"register the environment {definition.name} in {self._workspace.name}",
             lambda: native.register(self._workspace),
         )
-        return _read_back(registered)
+        return read_back(registered)
 
     def environment(self, reference: EnvironmentReference) -> RegisteredEnvironment:
         """Look a registered environment up.
@@ -143,7 +134,7 @@ class AzureMLCore:
             f"list the environments of {self._workspace.name}",
             lambda: Environment.list(self._workspace),
         )
-        return [_read_back(natives[name]) for name in sorted(natives)]
+        return [read_back(natives[name]) for name in sorted(natives)]
 
     def _get_environment(self, name: str, version: str | None = None) -> RegisteredEnvironment:
         from azureml.core import Environment
@@ -152,7 +143,7 @@ class AzureMLCore:
             f"get the environment {name} from {self._workspace.name}",
             lambda: Environment.get(self._workspace, name=name, version=version),
         )
-        return _read_back(native)
+        return read_back(native)
 
     def _registered(self, plan: Plan) -> RegisteredEnvironment:
         """Reuse the environment whose content is the wanted one; else register it."""
@@ -182,111 +173,6 @@ class AzureMLCore:
                 f"{self._workspace.name}.{nearest(job.compute, known)} "
                 f"It has: {', '.join(known) or 'none'}."
             )
-
-
-class AzureMLCoreRun:
-    """A run, spoken to through azureml-core.
-
-    Args:
-        run: The azureml-core `Run`.
-    """
-
-    def __init__(self, run: Any) -> None:
-        self._run = run
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return str(self._run.id)
-
-    def describe(self, job: Job) -> None:
-        """Give the run the job's names and properties; failing that is no reason to lose it."""
-        try:
-            ask(f"describe the run {self.id}", lambda: self._describe(job))
-        except SubmitterError as error:
-            _log.warning("The run %s has started, but: %s", self.id, error)
-
-    def _describe(self, job: Job) -> None:
-        if job.display_name:
-            self._run.display_name = job.display_name
-        if job.description:
-            self._run.description = job.description
-        if job.properties:
-            self._run.add_properties(dict(job.properties))
-
-    def details(self) -> RunDetails:
-        """Ask the service how the run stands."""
-        details = ask(f"get the status of {self.id}", self._run.get_details)
-        error = (details.get("error") or {}).get("error") or {}
-        return RunDetails(
-            id=self.id,
-            experiment=str(self._run.experiment.name),
-            status=details["status"],
-            display_name=str(self._run.display_name or ""),
-            portal_url=str(self._run.get_portal_url()),
-            error=str(error.get("message", "")),
-            logs=details.get("logFiles") or {},
-            tags=dict(self._run.tags or {}),
-        )
-
-    def read_log(self, address: str, offset: int) -> bytes:
-        """Return what a log has from a byte offset on: at most LOG_PIECE, empty if nothing."""
-        return ask(f"read the log of {self.id}", lambda: _read_from(address, offset))
-
-    def metrics(self) -> Mapping[str, Any]:
-        """Return the metrics that the run logged: name → value, or list of values."""
-        return dict(ask(f"get the metrics of {self.id}", self._run.get_metrics))
-
-    def files(self) -> Sequence[str]:
-        """List the files that the run left: outputs and logs."""
-        return sorted(ask(f"list the files of {self.id}", self._run.get_file_names))
-
-    def download(self, prefix: str, folder: Path) -> Sequence[Path]:
-        """Fetch the run's files under a prefix into a folder.
-
-        Args:
-            prefix: Such as `outputs`; empty for everything.
-            folder: Where to put them; their paths in the run are kept below it.
-
-        Returns:
-            The files, as they now are on this machine.
-
-        Raises:
-            NotFoundError: The run has no file under the prefix.
-        """
-        names = [name for name in self.files() if name.startswith(prefix)]
-        if not names:
-            raise NotFoundError(
-                f"The run {self.id} has no files under '{prefix}'. "
-                f"It has: {', '.join(self.files()) or 'none'}."
-            )
-        for name in names:
-            ask(
-                f"download {name} of {self.id}",
-                partial(self._run.download_file, name, output_file_path=str(folder / name)),
-                seconds=_LONGEST_DOWNLOAD,
-            )
-        return [folder / name for name in names]
-
-    def cancel(self) -> None:
-        """Ask the service to stop the run."""
-        ask(f"cancel {self.id}", self._run.cancel)
-
-
-def _read_from(address: str, offset: int) -> bytes:
-    """Read a piece of a blob; its address carries a signature, which no error may quote."""
-    wanted = {"Range": f"bytes={offset}-{offset + LOG_PIECE - 1}"}
-    try:
-        response = requests.get(address, headers=wanted, timeout=_HTTP_TIMEOUT)
-    except requests.RequestException as error:
-        raise ServiceError(f"Could not read the log: {type(error).__name__}.") from None
-    if response.status_code in _NOTHING_NEW:
-        return b""
-    if not response.ok:
-        raise ServiceError(f"Could not read the log: the storage answered {response.status_code}.")
-    if response.status_code == _WHOLE:  # a proxy on the way ignored the range
-        return response.content[offset : offset + LOG_PIECE]
-    return response.content
 
 
 def _script_run_config(plan: Plan, registered: RegisteredEnvironment, folder: str) -> Any:
@@ -324,39 +210,3 @@ def _distribution(job: Job) -> Any:
     if job.distribution.type == "mpi":
         return MpiConfiguration(process_count_per_node=processes, node_count=nodes)
     return PyTorchConfiguration(process_count=processes * nodes, node_count=nodes)
-
-
-def _to_native(definition: EnvironmentDefinition) -> Any:
-    from azureml.core import Environment
-
-    conda = str(definition.conda_file) if definition.conda_file else None
-    if definition.image:
-        native = Environment.from_docker_image(
-            definition.name, definition.image, conda_specification=conda
-        )
-    else:
-        native = Environment.from_dockerfile(
-            definition.name, definition.dockerfile, conda_specification=conda
-        )
-    native.environment_variables.clear()  # the SDK begins with an example
-    native.environment_variables.update(definition.variables)
-    return native
-
-
-def _read_back(native: Any) -> RegisteredEnvironment:
-    python = native.python
-    conda = None
-    if not python.user_managed_dependencies and python.conda_dependencies:
-        conda = yaml.safe_load(python.conda_dependencies.serialize_to_string())
-    return RegisteredEnvironment(
-        name=native.name,
-        version=str(native.version),
-        definition=EnvironmentDefinition(
-            name=native.name,
-            dockerfile=native.docker.base_dockerfile,
-            image=native.docker.base_image,
-            conda=conda,
-            variables=native.environment_variables or {},
-        ),
-        native=native,
-    )

@@ -11,8 +11,8 @@ from submitter import Job, JobError, ServiceError, plan
 from submitter.backends.azureml_core import (
     _read_from,
     _script_run_config,
-    _to_native,
 )
+from submitter.backends.azureml_environment import to_native
 from submitter.backends.base import RegisteredEnvironment
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
@@ -28,7 +28,7 @@ def run_config(**keys: Any) -> Any:
     job = Job(command="ls", compute="cpu-cluster", environment="azureml:e:1", **keys)
     refuse_what_v1_cannot_carry(job)
     definition = EnvironmentDefinition("e", image="ubuntu")
-    registered = RegisteredEnvironment("e", "1", definition, _to_native(definition))
+    registered = RegisteredEnvironment("e", "1", definition, to_native(definition))
     return _script_run_config(plan(job, environ={}), registered, ".").run_config
 
 
