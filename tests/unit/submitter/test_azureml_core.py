@@ -9,10 +9,10 @@ import pytest
 
 from submitter import Job, JobError, ServiceError, plan
 from submitter.backends.azureml_core import (
-    _read_from,
     _script_run_config,
 )
 from submitter.backends.azureml_environment import to_native
+from submitter.backends.azureml_run import _read_from
 from submitter.backends.base import RegisteredEnvironment
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
