@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from submitter.job import Job as Job
     from submitter.planning import Plan as Plan
     from submitter.planning import plan as plan
-    from submitter.submission import RunHandle as RunHandle
+    from submitter.run_handle import RunHandle as RunHandle
     from submitter.submission import get_run as get_run
     from submitter.submission import submit as submit
     from submitter.workspace import WorkspaceAddress as WorkspaceAddress
@@ -40,7 +40,8 @@ _NAMES = {
     ),
     "submitter.job": ("Job",),
     "submitter.planning": ("Plan", "plan"),
-    "submitter.submission": ("RunHandle", "get_run", "submit"),
+    "submitter.run_handle": ("RunHandle",),
+    "submitter.submission": ("get_run", "submit"),
     "submitter.workspace": ("WorkspaceAddress", "open_workspace"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -1,19 +1,13 @@
 """`submitter submit`: start a job's run and follow it to its end."""
 
 import sys
-import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from submitter.cli.following import as_data, follow_to_the_end
 from submitter.cli.options import AllowPlaintext, AsJson, JobFile, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, say
-
-if TYPE_CHECKING:
-    from submitter.backends.base import RunDetails
-    from submitter.submission import RunHandle
-
-LEFT_WITH_CTRL_C = 130
 
 
 @in_workspace
@@ -57,46 +51,3 @@ def submit(
         print_json(as_data(run.details()))
     else:
         typer.echo(run.id)
-
-
-def follow_to_the_end(run: "RunHandle", *, as_json: bool) -> None:
-    """Show the run's log; raise what its end stands for.
-
-    With `as_json` the log goes to standard error, and standard output is JSON alone.
-    """
-    from submitter.submission import raise_unless_completed
-
-    stream = (sys.stderr if as_json else sys.stdout).buffer
-    started = time.monotonic()
-
-    def write(piece: bytes) -> None:
-        stream.write(piece)
-        stream.flush()
-
-    try:
-        details = run.follow(
-            write, lambda status: say(f"[{time.monotonic() - started:6.1f} s] {status}")
-        )
-    except KeyboardInterrupt:
-        say(
-            f"\nLeft the run {run.id} going. Come back with: submitter runs follow {run.id}\n"
-            f"Stop it with: submitter runs cancel {run.id}"
-        )
-        raise typer.Exit(LEFT_WITH_CTRL_C) from None
-    if as_json:
-        print_json(as_data(details))
-    raise_unless_completed(details)
-
-
-def as_data(details: "RunDetails") -> dict[str, object]:
-    """Return a run's details as plain data."""
-    return {
-        "id": details.id,
-        "experiment": details.experiment,
-        "display_name": details.display_name,
-        "status": details.status,
-        "error": details.error or None,
-        "portal_url": details.portal_url,
-        "tags": dict(details.tags),
-        "logs": sorted(details.logs),
-    }
