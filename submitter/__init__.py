@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from submitter.errors import EnvironmentFileError as EnvironmentFileError
     from submitter.errors import InputError as InputError
     from submitter.errors import JobError as JobError
+    from submitter.errors import NoAnswerError as NoAnswerError
     from submitter.errors import NotFoundError as NotFoundError
     from submitter.errors import RunCanceledError as RunCanceledError
     from submitter.errors import RunFailedError as RunFailedError
@@ -36,6 +37,7 @@ _NAMES = {
     "submitter.errors": (
         *("SubmitterError", "InputError", "JobError", "EnvironmentFileError", "SnapshotError"),
         *("SecretInViewError", "SignInError", "WorkspaceError", "NotFoundError", "ServiceError"),
+        *("NoAnswerError",),
         *("RunFailedError", "RunCanceledError"),
     ),
     "submitter.job": ("Job",),

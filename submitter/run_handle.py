@@ -14,10 +14,12 @@ class RunHandle:
 
     Args:
         run: The backend's view of it.
+        attached: Whether the run was there already, and nothing was started.
     """
 
-    def __init__(self, run: RemoteRun) -> None:
+    def __init__(self, run: RemoteRun, *, attached: bool = False) -> None:
         self._run = run
+        self.attached = attached
 
     def __repr__(self) -> str:
         return f"<RunHandle {self.id}>"

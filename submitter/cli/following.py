@@ -16,12 +16,15 @@ LEFT_WITH_CTRL_C = 130
 
 
 def follow_to_the_end(run: "RunHandle", *, as_json: bool) -> None:
-    """Show the run's log; raise what its end stands for.
+    """Show the run's log; raise what its end stands for."""
+    end_with(show_to_its_end(run, as_json=as_json), as_json=as_json)
+
+
+def show_to_its_end(run: "RunHandle", *, as_json: bool) -> "RunDetails":
+    """Show the run's log until the run has ended.
 
     With `as_json` the log goes to standard error, and standard output is JSON alone.
     """
-    from submitter.run_handle import raise_unless_completed
-
     stream = (sys.stderr if as_json else sys.stdout).buffer
     started = time.monotonic()
 
@@ -30,7 +33,7 @@ def follow_to_the_end(run: "RunHandle", *, as_json: bool) -> None:
         stream.flush()
 
     try:
-        details = run.follow(
+        return run.follow(
             write, lambda status: say(f"[{time.monotonic() - started:6.1f} s] {status}")
         )
     except KeyboardInterrupt:
@@ -39,6 +42,12 @@ def follow_to_the_end(run: "RunHandle", *, as_json: bool) -> None:
             f"Stop it with: submitter runs cancel {run.id}"
         )
         raise typer.Exit(LEFT_WITH_CTRL_C) from None
+
+
+def end_with(details: "RunDetails", *, as_json: bool) -> None:
+    """Print how a run ended, and raise what that stands for."""
+    from submitter.run_handle import raise_unless_completed
+
     if as_json:
         print_json(as_data(details))
     raise_unless_completed(details)
