@@ -42,6 +42,7 @@ class RunDetails:
         display_name: As set, or as the service made it up.
         portal_url: Its page in Azure ML studio.
         error: Why it failed; empty unless it did.
+        error_code: Whose fault that was, such as UserError or ServiceError; empty unless it failed.
         logs: Log file → address to read it from, good for minutes to hours.
         tags: As they are now.
     """
@@ -52,6 +53,7 @@ class RunDetails:
     display_name: str = ""
     portal_url: str = ""
     error: str = ""
+    error_code: str = ""
     logs: Mapping[str, str] = field(default_factory=dict, repr=False)
     tags: Mapping[str, str] = field(default_factory=dict)
 
