@@ -14,6 +14,7 @@ from submitter.errors import EnvironmentFileError, JobError
 from submitter.job import EnvironmentReference, InlineEnvironment, Job
 from submitter.snapshot import SnapshotFile
 
+INPUT_PROPERTY = "submitter.input."  # v1 keeps no inputs with a run
 _WRAPPER = "python -m remote_entry run --"
 
 
@@ -36,6 +37,12 @@ class Plan:
     variables: Mapping[str, str] = field(repr=False)
     files: tuple[SnapshotFile, ...] = field(repr=False)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """What the run's record keeps for good: the job's properties and its inputs."""
+        inputs = {f"{INPUT_PROPERTY}{name}": str(value) for name, value in self.job.inputs.items()}
+        return {**inputs, **self.job.properties}
 
     @property
     def snapshot_size(self) -> int:

@@ -90,7 +90,7 @@ class AzureMLCore:
             snapshot.stage(plan.files, Path(folder))
             config = _script_run_config(plan, registered, folder)
             submitted = self._start(plan, config, run_id)
-        submitted.describe(job)
+        submitted.describe(plan)
         return submitted
 
     def _start(self, plan: Plan, config: Any, run_id: str) -> AzureMLCoreRun:
