@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from submitter.backends.azureml_core import AzureMLCore
-from submitter.backends.base import CANCELED, FAILED, RemoteRun, RunDetails
+from submitter.backends.base import CANCELED, FAILED, RemoteRun, RunDetails, Uploaded
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.errors import RunCanceledError, RunFailedError
 from submitter.follow import follow, log_pieces, main_log
@@ -109,6 +109,7 @@ def submit(
     *,
     workspace: Any = None,
     allow_plaintext: Collection[str] = (),
+    on_upload: Callable[[Uploaded], object] | None = None,
 ) -> RunHandle:
     """Submit a job.
 
@@ -116,6 +117,7 @@ def submit(
         job: A job, a plan made of one, or the path of a job file.
         workspace: An azureml-core `Workspace`; by default that of the nearest config.json.
         allow_plaintext: Variables that may carry a credential in clear.
+        on_upload: Receives how far the upload is, from the threads that upload.
 
     Returns:
         The run, as soon as the service has it.
@@ -127,7 +129,7 @@ def submit(
         job = Job.from_file(job)
     made = job if isinstance(job, Plan) else plan(job, allow_plaintext=allow_plaintext)
     refuse_what_v1_cannot_carry(made.job)
-    return RunHandle(AzureMLCore(workspace or open_workspace()).submit(made))
+    return RunHandle(AzureMLCore(workspace or open_workspace()).submit(made, on_upload))
 
 
 def get_run(run_id: str, *, workspace: Any = None) -> RunHandle:

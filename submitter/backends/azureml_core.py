@@ -1,17 +1,17 @@
 """Azure Machine Learning through azureml-core (SDK v1)."""
 
 import shlex
-import tempfile
 import time
 import uuid
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from submitter import snapshot
 from submitter.backends.azureml_environment import read_back, to_native
 from submitter.backends.azureml_run import AzureMLCoreRun
-from submitter.backends.base import RegisteredEnvironment
+from submitter.backends.azureml_snapshot import SnapshotMemory, watched
+from submitter.backends.base import RegisteredEnvironment, Uploaded
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
 from submitter.errors import NotFoundError, ServiceError
@@ -19,6 +19,7 @@ from submitter.job import EnvironmentReference, Job, TensorFlowDistribution
 from submitter.marked_yaml import nearest
 from submitter.planning import Plan, check_variables
 from submitter.service import ask, patience
+from submitter.snapshot import SnapshotFile
 
 _SLOWEST_UPLOAD = 100_000  # bytes a second: a snapshot gets the time that it would need
 
@@ -33,11 +34,14 @@ class AzureMLCore:
     def __init__(self, workspace: Any) -> None:
         self._workspace = workspace
 
-    def submit(self, plan: Plan) -> "AzureMLCoreRun":
+    def submit(
+        self, plan: Plan, on_upload: Callable[[Uploaded], object] | None = None
+    ) -> "AzureMLCoreRun":
         """Register the environment if need be, upload the snapshot, start the run.
 
         Args:
             plan: What to submit.
+            on_upload: Receives how far the upload is, from the threads that upload.
 
         Returns:
             The run, as soon as the service has it.
@@ -46,6 +50,7 @@ class AzureMLCore:
             JobError: The job asks for what SDK v1 cannot carry.
             NotFoundError: The environment or the compute target does not exist.
             ServiceError: The service did not take the run.
+            SnapshotError: A file changed meanwhile, or Azure ML takes fewer files.
         """
         job = plan.job
         refuse_what_v1_cannot_carry(job)
@@ -54,10 +59,15 @@ class AzureMLCore:
         self._require_compute(job)
         # Chosen here, so that a run is known by name even if the answer to its start is lost.
         run_id = job.name or f"{job.experiment}_{int(time.time())}_{uuid.uuid4().hex[:8]}"
+        watch: AbstractContextManager[None] = nullcontext()
+        if on_upload or len(plan.files) > snapshot.FILE_LIMIT:  # else nobody needs the hashes
+            to_send = self.files_to_upload(plan)
+            snapshot.refuse_too_many(plan.code_folder, to_send)
+            watch = watched(to_send, on_upload) if on_upload else watch
+        memory = SnapshotMemory(self._workspace, plan.code_folder)
         try:
-            with tempfile.TemporaryDirectory(prefix="submitter-snapshot-") as folder:
-                snapshot.stage(plan.files, Path(folder))
-                config = _script_run_config(plan, registered, folder)
+            with snapshot.staged(plan.files) as folder, memory.in_use(plan.files), watch:
+                config = _script_run_config(plan, registered, str(folder))
                 run = ask(
                     f"submit to the experiment {job.experiment} of {self._workspace.name}",
                     lambda: self._start(job, config, run_id),
@@ -67,9 +77,19 @@ class AzureMLCore:
             raise ServiceError(
                 f"{error} Should it have started all the same, it is: submitter runs show {run_id}"
             ) from error
+        snapshot.warn_of_changes(plan.files)
         submitted = AzureMLCoreRun(run)
         submitted.describe(job)
         return submitted
+
+    def files_to_upload(self, plan: Plan) -> Sequence[SnapshotFile]:
+        """List the files that are new or changed since this project's last snapshot.
+
+        Nothing is asked of the service. Where nothing is remembered of the project, these are all
+        files, though the service may know of a snapshot to build upon.
+        """
+        memory = SnapshotMemory(self._workspace, plan.code_folder)
+        return snapshot.changed(plan.files, memory.known())
 
     def _start(self, job: Job, config: Any, run_id: str) -> Any:
         from azureml.core import Experiment

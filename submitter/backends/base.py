@@ -32,6 +32,23 @@ class RegisteredEnvironment:
 
 
 @dataclass(frozen=True)
+class Uploaded:
+    """How far the upload of a snapshot is.
+
+    Attributes:
+        files: Files that the storage has confirmed.
+        size: Their bytes.
+        all_files: Files that are uploaded: those that are new or changed.
+        all_size: Their bytes.
+    """
+
+    files: int
+    size: int
+    all_files: int
+    all_size: int
+
+
+@dataclass(frozen=True)
 class RunDetails:
     """What the service says of a run at one moment.
 
@@ -42,6 +59,7 @@ class RunDetails:
         display_name: As set, or as the service made it up.
         portal_url: Its page in Azure ML studio.
         error: Why it failed; empty unless it did.
+        error_code: Whose fault that was, such as UserError or ServiceError; empty unless it failed.
         logs: Log file → address to read it from, good for minutes to hours.
         tags: As they are now.
     """
@@ -52,6 +70,7 @@ class RunDetails:
     display_name: str = ""
     portal_url: str = ""
     error: str = ""
+    error_code: str = ""
     logs: Mapping[str, str] = field(default_factory=dict, repr=False)
     tags: Mapping[str, str] = field(default_factory=dict)
 

@@ -8,6 +8,7 @@ import typer
 
 from submitter.cli.options import AllowPlaintext, AsJson, JobFile, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, say
+from submitter.cli.progress import upload_progress
 
 if TYPE_CHECKING:
     from submitter.backends.base import RunDetails
@@ -49,7 +50,8 @@ def submit(
         f"submitting {len(made.files)} files, {made.snapshot_size / 1e6:.2f} MB, to "
         f"{made.job.compute} of {opened.name}"
     )
-    run = submit(made, workspace=opened)
+    with upload_progress() as on_upload:
+        run = submit(made, workspace=opened, on_upload=on_upload)
     say(f"run {run.id}")
     if wait:
         follow_to_the_end(run, as_json=as_json)
