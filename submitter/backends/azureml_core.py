@@ -3,6 +3,7 @@
 import shlex
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -94,6 +95,8 @@ class AzureMLCore:
     def _start(self, job: Job, config: Any, run_id: str) -> Any:
         from azureml.core import Experiment
 
+        # It names the folder of links, and says "a few minutes" of what is seldom uploaded whole.
+        warnings.filterwarnings("ignore", message="Submitting .* directory for run")
         return Experiment(self._workspace, job.experiment).submit(
             config,
             tags=dict(job.tags) or None,
