@@ -12,7 +12,7 @@ from submitter import environment, guard, snapshot
 from submitter.environment import EnvironmentDefinition
 from submitter.errors import EnvironmentFileError, JobError
 from submitter.job import EnvironmentReference, InlineEnvironment, Job
-from submitter.snapshot import SnapshotFile
+from submitter.snapshot import KeptOut, SnapshotFile
 
 INPUT_PROPERTY = "submitter.input."  # v1 keeps no inputs with a run
 _WRAPPER = "python -m remote_entry run --"
@@ -28,6 +28,7 @@ class Plan:
         environment: A registered environment to use, or the definition of one to register.
         variables: The run's environment variables.
         files: The snapshot.
+        kept_out: What stays here, and by which rule.
         warnings: What was understood but should be corrected.
     """
 
@@ -37,6 +38,12 @@ class Plan:
     variables: Mapping[str, str] = field(repr=False)
     files: tuple[SnapshotFile, ...] = field(repr=False)
     warnings: tuple[str, ...] = ()
+    kept_out: tuple[KeptOut, ...] = field(default=(), repr=False)
+
+    @property
+    def code_folder(self) -> Path | None:
+        """The folder that the code comes from; `None` for a job that brings none."""
+        return _code_folder(self.job)
 
     @property
     def properties(self) -> Mapping[str, str]:
@@ -75,18 +82,15 @@ def plan(
     if isinstance(chosen, EnvironmentDefinition):
         # A registered environment may bring more variables; the backend checks with them.
         warnings += check_variables(job)
-    files = snapshot.collect(_code_folder(job))
-    if len(files) > snapshot.FILE_LIMIT:
-        warnings.append(
-            f"{job.where('code')}: {len(files)} files; Azure ML takes at most "
-            f"{snapshot.FILE_LIMIT} new or changed ones a snapshot."
-        )
+    found = snapshot.collect(_code_folder(job))
+    warnings += [f"{job.where('code')}: {warning}" for warning in found.warnings]
     made = Plan(
         job=job,
         command=_wrapped(job.rendered_command()),
         environment=chosen,
         variables=dict(job.environment_variables),
-        files=files,
+        files=found.files,
+        kept_out=found.kept_out,
         warnings=tuple(warnings),
     )
     guard.refuse_known_values(_texts(made), environ, allow_plaintext)

@@ -67,6 +67,23 @@ class Survey:
 
 
 @dataclass(frozen=True)
+class Uploaded:
+    """How far the upload of a snapshot is.
+
+    Attributes:
+        files: Files that the storage has confirmed.
+        size: Their bytes.
+        all_files: Files that are uploaded: those that are new or changed.
+        all_size: Their bytes.
+    """
+
+    files: int
+    size: int
+    all_files: int
+    all_size: int
+
+
+@dataclass(frozen=True)
 class RunDetails:
     """What the service says of a run at one moment.
 
@@ -131,7 +148,11 @@ class Backend(Protocol):
         """Look for what a plan needs, with nothing written."""
 
     def submit(
-        self, plan: Plan, run_id: str, on_survey: Callable[[Survey], object] = ...
+        self,
+        plan: Plan,
+        run_id: str,
+        on_survey: Callable[[Survey], object] = ...,
+        on_upload: Callable[[Uploaded], object] | None = ...,
     ) -> RemoteRun:
         """Carry a plan out up to the moment in which the service has the run."""
 

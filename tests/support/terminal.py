@@ -1,4 +1,4 @@
-"""A terminal of its own for `submitter`, as a person has one."""
+"""A terminal to run `submitter` in."""
 
 import os
 import pty
@@ -8,13 +8,15 @@ import sys
 from support.shell import Shell
 
 
-def at_a_terminal(shell: Shell, *arguments: str, typed: str = "") -> tuple[int, str]:
+def at_a_terminal(
+    shell: Shell, *arguments: str, typed: str = "", **variables: str
+) -> tuple[int, str]:
     """Run `submitter` with a terminal of its own; return the exit code and the screen's text."""
     here, there = pty.openpty()
     process = subprocess.Popen(
         ["setsid", "--ctty", "--wait", sys.executable, "-m", "submitter", *arguments],
         cwd=shell.folder,
-        env={**shell.environ, "TERM": "xterm", "COLUMNS": "100"},
+        env={**shell.environ, "TERM": "xterm", "COLUMNS": "100", **variables},
         stdin=there,
         stdout=there,
         stderr=there,
