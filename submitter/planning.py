@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from remote_entry.errors import SettingsError
@@ -53,7 +53,7 @@ def plan(
 
     Args:
         job: The job.
-        allow_plaintext: Variables that may carry a credential in clear.
+        allow_plaintext: What may carry a credential in clear: variables, files, or FILE:LINE.
         environ: This machine's variables, whose credentials must not travel.
 
     Returns:
@@ -63,9 +63,6 @@ def plan(
         InputError: The job, its environment or its snapshot cannot be submitted as written.
     """
     chosen = _environment(job)
-    for section in ("environment_variables", "tags", "properties", "inputs"):
-        values = {name: str(value) for name, value in getattr(job, section).items()}
-        guard.refuse_plain_text(values, job.where(section), allow_plaintext)
     warnings = _unused_inputs(job)
     if isinstance(chosen, EnvironmentDefinition):
         # A registered environment may bring more variables; the backend checks with them.
@@ -84,8 +81,7 @@ def plan(
         files=files,
         warnings=tuple(warnings),
     )
-    guard.refuse_known_values(_texts(made), environ, allow_plaintext)
-    return made
+    return replace(made, warnings=(*made.warnings, *_guarded(made, allow_plaintext, environ)))
 
 
 def check_variables(job: Job, more: Mapping[str, str] | None = None) -> list[str]:
@@ -155,10 +151,24 @@ def _code_folder(job: Job) -> Path | None:
     return job.folder / job.code
 
 
+def _guarded(made: Plan, allowed: Collection[str], environ: Mapping[str, str]) -> list[str]:
+    """Refuse a plan with which a secret would travel; return what was knowingly let through."""
+    job = made.job
+    found: list[guard.Finding] = []
+    for section in ("environment_variables", "tags", "properties", "inputs"):
+        for name, value in getattr(job, section).items():
+            found += guard.in_variables({name: str(value)}, job.where(section, name))
+    search = guard.Search(guard.own_forms(environ, allowed))
+    found += guard.in_texts(_texts(made), search)
+    found += guard.in_files(made.files, search)
+    return guard.refuse(found, allowed)
+
+
 def _texts(made: Plan) -> Iterator[tuple[str, str]]:
     """Yield every text of the plan that the workspace will show to its readers."""
     job = made.job
     yield job.where("command"), made.command
+    yield "the experiment's name", job.experiment
     for keys, text in guard.texts_in(job.model_dump(by_alias=True)):
         yield job.where(*keys), f"{keys[-1]} {text}"
     if isinstance(made.environment, EnvironmentDefinition):
