@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,7 +81,32 @@ def plan(
         files=files,
         warnings=tuple(warnings),
     )
-    return replace(made, warnings=(*made.warnings, *_guarded(made, allow_plaintext, environ)))
+    let_through = _guarded(made, made.files, allow_plaintext, environ)
+    return replace(made, warnings=(*made.warnings, *let_through))
+
+
+def with_inputs(
+    made: Plan,
+    values: Mapping[str, bool | float | str],
+    *,
+    allow_plaintext: Collection[str] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> Plan:
+    """Return the same plan with other values of the job's literal inputs.
+
+    Args:
+        made: A plan; its files and environment are those of the new one.
+        values: Input → value.
+        allow_plaintext: Inputs that may carry a credential in clear.
+        environ: This machine's variables, whose credentials must not travel.
+
+    Raises:
+        InputError: The job has no such input, or the value is a credential.
+    """
+    job = made.job.with_inputs(values)
+    varied = replace(made, job=job, command=_wrapped(job.rendered_command()))
+    _guarded(varied, (), allow_plaintext, environ)  # the files are the same
+    return varied
 
 
 def check_variables(job: Job, more: Mapping[str, str] | None = None) -> list[str]:
@@ -151,7 +176,12 @@ def _code_folder(job: Job) -> Path | None:
     return job.folder / job.code
 
 
-def _guarded(made: Plan, allowed: Collection[str], environ: Mapping[str, str]) -> list[str]:
+def _guarded(
+    made: Plan,
+    files: Iterable[SnapshotFile],
+    allowed: Collection[str],
+    environ: Mapping[str, str],
+) -> list[str]:
     """Refuse a plan with which a secret would travel; return what was knowingly let through."""
     job = made.job
     found: list[guard.Finding] = []
@@ -160,7 +190,7 @@ def _guarded(made: Plan, allowed: Collection[str], environ: Mapping[str, str]) -
             found += guard.in_variables({name: str(value)}, job.where(section, name))
     search = guard.Search(guard.own_forms(environ, allowed))
     found += guard.in_texts(_texts(made), search)
-    found += guard.in_files(made.files, search)
+    found += guard.in_files(files, search)
     return guard.refuse(found, allowed)
 
 
