@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from remote_entry.settings import Settings
 from submitter import environment, guard, snapshot
 from submitter.environment import EnvironmentDefinition
 from submitter.errors import EnvironmentFileError, JobError
+from submitter.git import git_properties
 from submitter.job import EnvironmentReference, InlineEnvironment, Job
 from submitter.snapshot import SnapshotFile
 
@@ -28,6 +30,7 @@ class Plan:
         variables: The run's environment variables.
         files: The snapshot.
         warnings: What was understood but should be corrected.
+        git: The run's properties that say from which commit it was submitted.
     """
 
     job: Job
@@ -36,6 +39,7 @@ class Plan:
     variables: Mapping[str, str] = field(repr=False)
     files: tuple[SnapshotFile, ...] = field(repr=False)
     warnings: tuple[str, ...] = ()
+    git: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def snapshot_size(self) -> int:
@@ -62,6 +66,13 @@ def plan(
     Raises:
         InputError: The job, its environment or its snapshot cannot be submitted as written.
     """
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        asked = beside.submit(git_properties, _code_folder(job) or job.folder, environ)
+        made = _without_git(job, allow_plaintext, environ)
+        return replace(made, git=asked.result())
+
+
+def _without_git(job: Job, allow_plaintext: Collection[str], environ: Mapping[str, str]) -> Plan:
     chosen = _environment(job)
     warnings = _unused_inputs(job)
     if isinstance(chosen, EnvironmentDefinition):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from submitter import snapshot
+from submitter.backends import azureml_git
 from submitter.backends.azureml_environment import read_back, to_native
 from submitter.backends.azureml_run import AzureMLCoreRun
 from submitter.backends.base import ComputeTarget, RegisteredEnvironment, Survey
@@ -88,6 +89,7 @@ class AzureMLCore:
         registered = survey.environment or self._register(plan)
         with _SUBMITTING, tempfile.TemporaryDirectory(prefix="submitter-snapshot-") as folder:
             snapshot.stage(plan.files, Path(folder))
+            azureml_git.send_with(Path(folder), plan.git)
             config = _script_run_config(plan, registered, folder)
             submitted = self._start(plan, config, run_id)
         submitted.describe(job)
