@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from submitter import snapshot
+from submitter.backends import azureml_git
 from submitter.backends.azureml_environment import read_back, to_native
 from submitter.backends.azureml_run import AzureMLCoreRun
 from submitter.backends.azureml_snapshot import SnapshotMemory, watched
@@ -115,6 +116,7 @@ class AzureMLCore:
             memory.in_use(plan.files),
             watch,
         ):
+            azureml_git.send_with(folder, plan.git)
             config = _script_run_config(plan, registered, str(folder))
             submitted = self._start(plan, config, run_id)
         snapshot.warn_of_changes(plan.files)
