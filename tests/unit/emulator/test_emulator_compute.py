@@ -349,6 +349,6 @@ def test_a_run_of_the_same_name_on_another_emulator_is_left_alone(
     mine = {"AZUREML_RUN_ID": "twin", "HTTPS_PROXY": "http://127.0.0.1:2"}
     recorder = submit("a", command="true", variables=mine)
     assert recorder.results.get(timeout=TIMEOUT) == JobResult(exit_code=0)
-    assert twin.is_running()
+    assert twin.poll() is None
     twin.kill()
     twin.wait()
