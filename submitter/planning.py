@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from remote_entry.errors import SettingsError
@@ -63,9 +63,7 @@ def plan(
         InputError: The job, its environment or its snapshot cannot be submitted as written.
     """
     chosen = _environment(job)
-    for section in ("environment_variables", "tags", "properties", "inputs"):
-        values = {name: str(value) for name, value in getattr(job, section).items()}
-        guard.refuse_plain_text(values, job.where(section), allow_plaintext)
+    _refuse_plain_text(job, allow_plaintext)
     warnings = _unused_inputs(job)
     if isinstance(chosen, EnvironmentDefinition):
         # A registered environment may bring more variables; the backend checks with them.
@@ -86,6 +84,37 @@ def plan(
     )
     guard.refuse_known_values(_texts(made), environ, allow_plaintext)
     return made
+
+
+def with_inputs(
+    made: Plan,
+    values: Mapping[str, bool | float | str],
+    *,
+    allow_plaintext: Collection[str] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> Plan:
+    """Return the same plan with other values of the job's literal inputs.
+
+    Args:
+        made: A plan; its files and environment are those of the new one.
+        values: Input → value.
+        allow_plaintext: Inputs that may carry a credential in clear.
+        environ: This machine's variables, whose credentials must not travel.
+
+    Raises:
+        InputError: The job has no such input, or the value is a credential.
+    """
+    job = made.job.with_inputs(values)
+    _refuse_plain_text(job, allow_plaintext)
+    varied = replace(made, job=job, command=_wrapped(job.rendered_command()))
+    guard.refuse_known_values(_texts(varied), environ, allow_plaintext)
+    return varied
+
+
+def _refuse_plain_text(job: Job, allowed: Collection[str]) -> None:
+    for section in ("environment_variables", "tags", "properties", "inputs"):
+        values = {name: str(value) for name, value in getattr(job, section).items()}
+        guard.refuse_plain_text(values, job.where(section), allowed)
 
 
 def check_variables(job: Job, more: Mapping[str, str] | None = None) -> list[str]:
