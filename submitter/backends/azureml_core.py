@@ -13,8 +13,16 @@ from submitter import snapshot
 from submitter.backends import azureml_git
 from submitter.backends.azureml_environment import read_back, to_native
 from submitter.backends.azureml_run import AzureMLCoreRun
+from submitter.backends.azureml_runs import list_runs, object_id
 from submitter.backends.azureml_snapshot import SnapshotMemory, watched
-from submitter.backends.base import ComputeTarget, RegisteredEnvironment, Survey, Uploaded
+from submitter.backends.base import (
+    ComputeTarget,
+    RegisteredEnvironment,
+    RunQuery,
+    RunSummary,
+    Survey,
+    Uploaded,
+)
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
 from submitter.errors import NoAnswerError, NotFoundError, ServiceError, SubmitterError
@@ -185,6 +193,14 @@ class AzureMLCore:
             lambda: self._workspace.get_run(run_id),
         )
         return AzureMLCoreRun(found)
+
+    def runs(self, query: RunQuery) -> Sequence[RunSummary]:
+        """List runs, the newest first; see `azureml_runs.list_runs`."""
+        return list_runs(self._workspace, query)
+
+    def me(self) -> str:
+        """Return the object id of whoever is signed in; empty if the token does not say."""
+        return object_id(self._workspace)
 
     def register(self, definition: EnvironmentDefinition) -> RegisteredEnvironment:
         """Register an environment; equal content keeps its version.
