@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from submitter import snapshot
-from submitter.backends import azureml_git
 from submitter.backends.azureml_environment import read_back, to_native
+from submitter.backends.azureml_git import git_left_to_the_plan
 from submitter.backends.azureml_run import AzureMLCoreRun
 from submitter.backends.azureml_runs import list_runs, object_id
 from submitter.backends.azureml_snapshot import SnapshotMemory, watched
@@ -122,9 +122,9 @@ class AzureMLCore:
             _SUBMITTING,
             snapshot.staged(plan.files) as folder,
             memory.in_use(plan.files),
+            git_left_to_the_plan(),
             watch,
         ):
-            azureml_git.send_with(folder, plan.git)
             config = _script_run_config(plan, registered, str(folder))
             submitted = self._start(plan, config, run_id)
         snapshot.warn_of_changes(plan.files)
