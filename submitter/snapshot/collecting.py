@@ -206,7 +206,9 @@ class _Walk:
             return
         try:
             found = entry.stat()
-        except OSError:
+        except OSError as error:
+            if not entry.is_symlink():  # it vanished
+                raise _unreadable(entry.path, error) from None
             self._notes["left out, a link that points nowhere"].append(path)
             return
         if not stat.S_ISREG(found.st_mode):
