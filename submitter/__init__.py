@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from submitter.errors import EnvironmentFileError as EnvironmentFileError
     from submitter.errors import InputError as InputError
     from submitter.errors import JobError as JobError
+    from submitter.errors import NoAnswerError as NoAnswerError
     from submitter.errors import NotFoundError as NotFoundError
     from submitter.errors import RunCanceledError as RunCanceledError
     from submitter.errors import RunFailedError as RunFailedError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from submitter.job import Job as Job
     from submitter.planning import Plan as Plan
     from submitter.planning import plan as plan
-    from submitter.submission import RunHandle as RunHandle
+    from submitter.run_handle import RunHandle as RunHandle
     from submitter.submission import get_run as get_run
     from submitter.submission import submit as submit
     from submitter.workspace import WorkspaceAddress as WorkspaceAddress
@@ -36,11 +37,13 @@ _NAMES = {
     "submitter.errors": (
         *("SubmitterError", "InputError", "JobError", "EnvironmentFileError", "SnapshotError"),
         *("SecretInViewError", "SignInError", "WorkspaceError", "NotFoundError", "ServiceError"),
+        *("NoAnswerError",),
         *("RunFailedError", "RunCanceledError"),
     ),
     "submitter.job": ("Job",),
     "submitter.planning": ("Plan", "plan"),
-    "submitter.submission": ("RunHandle", "get_run", "submit"),
+    "submitter.run_handle": ("RunHandle",),
+    "submitter.submission": ("get_run", "submit"),
     "submitter.workspace": ("WorkspaceAddress", "open_workspace"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -1,15 +1,17 @@
 """What can go wrong on the laptop, as a tree.
 
     SubmitterError              exit code 1
-    ├── InputError              2   what was written is wrong: nothing was sent
+    ├── InputError              2   what was given is wrong: nothing was sent
     │   ├── JobError                the job file, with file and line
     │   ├── EnvironmentFileError    docker/: Dockerfile or conda.yml
     │   ├── SnapshotError           the files that would travel
+    │   ├── FolderError             a folder of this machine cannot take what was fetched
     │   └── SecretInViewError       a credential would travel in plain view
     ├── SignInError             3   no credential, or one that was refused
     ├── WorkspaceError          3   no workspace configured, or none of that name
     ├── NotFoundError           4   no such environment, compute target, run or secret
-    ├── ServiceError            5   Azure answered with an error, or not at all
+    ├── ServiceError            5   Azure answered with an error
+    │   └── NoAnswerError           Azure did not answer, or its answer was lost
     ├── RunFailedError          6   the run ended as Failed
     └── RunCanceledError        7   the run ended as Canceled
 
@@ -42,6 +44,10 @@ class SnapshotError(InputError):
     """The files that would travel are missing, unreadable or too large."""
 
 
+class FolderError(InputError):
+    """A folder of this machine cannot take a run's files: read-only, full, or not meant to."""
+
+
 class SecretInViewError(InputError):
     """A credential's value would be readable by everyone who can read the workspace."""
 
@@ -68,6 +74,10 @@ class ServiceError(SubmitterError):
     """Azure answered with an error, or did not answer."""
 
     exit_code = 5
+
+
+class NoAnswerError(ServiceError):
+    """Azure did not answer, or its answer was lost: what was asked for may have happened."""
 
 
 class RunFailedError(SubmitterError):

@@ -1,107 +1,20 @@
-"""Submit a job from Python, and hold on to its run."""
+"""Submit a job from Python, and find its run again."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from submitter import records, run_ids
 from submitter.backends.azureml_core import AzureMLCore
-from submitter.backends.base import CANCELED, FAILED, RemoteRun, RunDetails, Uploaded
+from submitter.backends.base import Survey, Uploaded
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
-from submitter.errors import RunCanceledError, RunFailedError
-from submitter.follow import follow, log_pieces, main_log
+from submitter.errors import InputError, NotFoundError
 from submitter.job import Job
 from submitter.planning import Plan, plan
-from submitter.workspace import open_workspace
-
-
-class RunHandle:
-    """A submitted run.
-
-    Args:
-        run: The backend's view of it.
-    """
-
-    def __init__(self, run: RemoteRun) -> None:
-        self._run = run
-
-    def __repr__(self) -> str:
-        return f"<RunHandle {self.id}>"
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return self._run.id
-
-    @property
-    def status(self) -> str:
-        """How the run stands now, such as Queued, Running or Completed."""
-        return self._run.details().status
-
-    def details(self) -> RunDetails:
-        """Return what the service says of the run now."""
-        return self._run.details()
-
-    def follow(
-        self,
-        write: Callable[[bytes], object],
-        on_status: Callable[[str], object] = lambda _: None,
-    ) -> RunDetails:
-        """Pass the log on as it is written, until the run has ended.
-
-        Args:
-            write: Receives each new piece of the log.
-            on_status: Receives each new status.
-
-        Returns:
-            How the run stood at its end.
-        """
-        return follow(self._run, write=write, on_status=on_status)
-
-    def wait(self) -> RunDetails:
-        """Wait until the run has ended; see `result` for an exception if it failed."""
-        return follow(self._run)
-
-    def result(self) -> RunDetails:
-        """Wait until the run has ended.
-
-        Raises:
-            RunFailedError: It failed; the message is the service's.
-            RunCanceledError: It was canceled.
-        """
-        details = self.wait()
-        raise_unless_completed(details)
-        return details
-
-    def logs(self) -> str:
-        """Return the main log as far as it is written."""
-        logs = self._run.details().logs
-        name = main_log(logs)
-        pieces = log_pieces(self._run, logs[name]) if name else ()
-        return b"".join(pieces).decode(errors="replace")
-
-    def metrics(self) -> Mapping[str, Any]:
-        """Return the metrics that the run logged: name → value, or list of values."""
-        return self._run.metrics()
-
-    def files(self) -> Sequence[str]:
-        """List the files that the run left: outputs and logs."""
-        return self._run.files()
-
-    def download(self, folder: str | Path, prefix: str = "outputs") -> Sequence[Path]:
-        """Fetch the run's files.
-
-        Args:
-            folder: Where to put them; their paths in the run are kept below it.
-            prefix: Which ones; empty for everything.
-
-        Returns:
-            The files on this machine.
-        """
-        return self._run.download(prefix, Path(folder))
-
-    def cancel(self) -> None:
-        """Ask the service to stop the run."""
-        self._run.cancel()
+from submitter.run_handle import RunHandle
+from submitter.workspace import full_name, open_workspace
 
 
 def submit(
@@ -109,18 +22,27 @@ def submit(
     *,
     workspace: Any = None,
     allow_plaintext: Collection[str] = (),
+    run_id: str | None = None,
+    scheduled_for: datetime | None = None,
+    attach: bool = True,
+    on_survey: Callable[[Survey], object] = lambda _: None,
     on_upload: Callable[[Uploaded], object] | None = None,
 ) -> RunHandle:
-    """Submit a job.
+    """Submit a job; the same `run_id`, job `name` or `scheduled_for` never starts a second run.
 
     Args:
         job: A job, a plan made of one, or the path of a job file.
         workspace: An azureml-core `Workspace`; by default that of the nearest config.json.
         allow_plaintext: Variables that may carry a credential in clear.
-        on_upload: Receives how far the upload is, from the threads that upload.
+        run_id: The run's id; by default the job's name, else a new one.
+        scheduled_for: The time, with its zone, that this run is for: its id is made of it.
+        attach: Whether to look for a run of that id first; without, there is none for certain.
+        on_survey: Receives what the workspace has, before anything is uploaded.
+        on_upload: Receives how far the snapshot's upload is, from the threads that upload.
 
     Returns:
-        The run, as soon as the service has it.
+        The run, as soon as the service has it. If there was a run of that id already, however it
+        stands by now, it is that run, and its `attached` is true.
 
     Raises:
         SubmitterError: What is wrong and what to do; see `submitter.errors`.
@@ -129,7 +51,31 @@ def submit(
         job = Job.from_file(job)
     made = job if isinstance(job, Plan) else plan(job, allow_plaintext=allow_plaintext)
     refuse_what_v1_cannot_carry(made.job)
-    return RunHandle(AzureMLCore(workspace or open_workspace()).submit(made, on_upload))
+    chosen = chosen_run_id(made.job, run_id=run_id, scheduled_for=scheduled_for)
+    opened = workspace or open_workspace()
+    backend = AzureMLCore(opened)
+    if chosen and attach:
+        with suppress(NotFoundError):
+            return RunHandle(backend.run(chosen), attached=True)
+    started = backend.submit(made, chosen or run_ids.fresh(made.job), on_survey, on_upload)
+    run = RunHandle(started)
+    records.remember(made, run.id, full_name(opened))
+    return run
+
+
+def chosen_run_id(
+    job: Job, *, run_id: str | None = None, scheduled_for: datetime | None = None
+) -> str | None:
+    """Return the id that somebody chose for a job's run; `None` leaves it to us.
+
+    Raises:
+        InputError: No id that Azure ML takes; both were given; a time without a zone.
+    """
+    if run_id and scheduled_for:
+        raise InputError("Give a run id or the time that the run is for, not both.")
+    if scheduled_for:
+        return run_ids.scheduled(job, scheduled_for)
+    return run_ids.checked(run_id) if run_id else job.name
 
 
 def get_run(run_id: str, *, workspace: Any = None) -> RunHandle:
@@ -143,19 +89,3 @@ def get_run(run_id: str, *, workspace: Any = None) -> RunHandle:
         NotFoundError: The workspace has no such run.
     """
     return RunHandle(AzureMLCore(workspace or open_workspace()).run(run_id))
-
-
-def raise_unless_completed(details: RunDetails) -> None:
-    """Raise the error that a final status stands for.
-
-    Raises:
-        RunFailedError: The run failed; the message is the service's.
-        RunCanceledError: The run was canceled.
-    """
-    if details.status == FAILED:
-        raise RunFailedError(
-            f"The run {details.id} failed: {details.error or 'the service gave no reason.'}\n"
-            f"Read its log with: submitter runs logs {details.id}"
-        )
-    if details.status == CANCELED:
-        raise RunCanceledError(f"The run {details.id} was canceled.")

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from submitter.cli.following import as_data, follow_to_the_end
 from submitter.cli.options import AsJson, OpenWorkspace, RunId, in_workspace
 from submitter.cli.output import print_json, print_rows, say
-from submitter.cli.submit import as_data, follow_to_the_end
 
 if TYPE_CHECKING:
-    from submitter.submission import RunHandle
+    from submitter.run_handle import RunHandle
 
 app = typer.Typer(help="Come back to a run.", no_args_is_help=True)
 
