@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -53,12 +53,20 @@ def main() -> None:
     except SubmitterError as error:
         if os.environ.get("SUBMITTER_DEBUG"):
             raise
-        typer.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
     except Exception as error:
         if os.environ.get("SUBMITTER_DEBUG"):
             raise
         # Its text may hold anything, so only its class is shown.
-        said = f"unexpected {type(error).__name__}. Run submitter --debug … for the traceback."
-        typer.secho(f"error: {said}", fg="red", err=True)
-        sys.exit(1)
+        _end(f"unexpected {type(error).__name__}. Run submitter --debug … for the traceback.", 1)
+
+
+def _end(said: str, code: int) -> NoReturn:
+    """Say what went wrong and end at once.
+
+    An orderly exit would wait for the SDK's threads, and they wait for a service that is silent.
+    """
+    typer.secho(f"error: {said}", fg="red", err=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
