@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from submitter.audit import Audit, audit
 from submitter.backends.base import CANCELED, FAILED, RemoteRun, RunDetails
 from submitter.errors import RunCanceledError, RunFailedError
 from submitter.follow import follow, log_pieces, main_log
@@ -95,6 +96,10 @@ class RunHandle:
             The files on this machine.
         """
         return self._run.download(prefix, Path(folder))
+
+    def audit(self) -> Audit:
+        """Search all that the workspace shows of the run for credentials."""
+        return audit(self._run)
 
     def cancel(self) -> None:
         """Ask the service to stop the run."""

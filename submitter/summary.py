@@ -41,6 +41,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
             "files": [{"path": str(file.path), "bytes": file.size} for file in plan.files],
             "bytes": plan.snapshot_size,
         },
+        "git": dict(plan.git),
         "warnings": list(plan.warnings),
     }
 
@@ -55,7 +56,7 @@ def fingerprint(plan: Plan) -> dict[str, str]:
     data["file"] = {str(file.path): _content(file) for file in _own_files(plan)}
     if isinstance(plan.environment, EnvironmentDefinition):
         data["environment"] = plan.environment.content_hash[:12]
-    for nameless in ("snapshot", "warnings"):
+    for nameless in ("snapshot", "git", "warnings"):
         del data[nameless]
     return dict(_flat(data))
 

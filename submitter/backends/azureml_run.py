@@ -8,7 +8,8 @@ from typing import Any
 
 import requests
 
-from submitter.backends.base import LOG_PIECE, RunDetails
+from submitter.backends.azureml_environment import read_back
+from submitter.backends.base import LOG_PIECE, RegisteredEnvironment, RunDetails
 from submitter.errors import NotFoundError, ServiceError, SubmitterError
 from submitter.job import Job
 from submitter.service import ask
@@ -68,6 +69,27 @@ class AzureMLCoreRun:
             logs=details.get("logFiles") or {},
             tags=dict(self._run.tags or {}),
         )
+
+    def record(self) -> Mapping[str, Any]:
+        """Return what the workspace shows of the run: place → text, mapping or list."""
+        details = ask(f"read the record of {self.id}", self._run.get_details)
+        return {
+            "definition": details.get("runDefinition") or {},
+            "properties": details.get("properties") or {},
+            "tags": dict(self._run.tags or {}),
+            "display name": self._run.display_name or "",
+            "description": self._run.description or "",
+            "experiment": self._run.experiment.name,
+            "error": details.get("error") or {},
+            "warnings": details.get("warnings") or [],
+        }
+
+    def environment(self) -> RegisteredEnvironment | None:
+        """Return the registered environment that the run uses; `None` if it has none."""
+        details = ask(f"read the definition of {self.id}", self._run.get_details)
+        if not (details.get("runDefinition") or {}).get("environment"):
+            return None
+        return read_back(ask(f"get the environment of {self.id}", self._run.get_environment))
 
     def read_log(self, address: str, offset: int) -> bytes:
         """Return what a log has from a byte offset on: at most LOG_PIECE, empty if nothing."""

@@ -108,6 +108,12 @@ class RemoteRun(Protocol):
     def details(self) -> RunDetails:
         """Ask the service how the run stands."""
 
+    def record(self) -> Mapping[str, Any]:
+        """Return what the workspace shows of the run: place → text, mapping or list."""
+
+    def environment(self) -> RegisteredEnvironment | None:
+        """Return the registered environment that the run uses; `None` if it has none."""
+
     def read_log(self, address: str, offset: int) -> bytes:
         """Return what a log has from a byte offset on: at most LOG_PIECE, empty if nothing."""
 

@@ -10,7 +10,7 @@ PUBLIC = {
     *("WorkspaceAddress", "open_workspace", "__version__"),
     *("SubmitterError", "InputError", "JobError", "EnvironmentFileError", "SnapshotError"),
     *("SecretInViewError", "SignInError", "WorkspaceError", "NotFoundError", "ServiceError"),
-    *("NoAnswerError", "RunFailedError", "RunCanceledError"),
+    *("NoAnswerError", "RunFailedError", "RunCanceledError", "ExposureError", "Audit"),
 }
 HEAVY = ("azureml", "azure", "pandas", "pydantic", "sqlalchemy", "requests", "uvicorn", "duckdb")
 
