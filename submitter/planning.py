@@ -14,8 +14,9 @@ from submitter.environment import EnvironmentDefinition
 from submitter.errors import EnvironmentFileError, JobError
 from submitter.git import git_properties
 from submitter.job import EnvironmentReference, InlineEnvironment, Job
-from submitter.snapshot import SnapshotFile
+from submitter.snapshot import KeptOut, SnapshotFile
 
+INPUT_PROPERTY = "submitter.input."  # v1 keeps no inputs with a run
 _WRAPPER = "python -m remote_entry run --"
 
 
@@ -29,6 +30,7 @@ class Plan:
         environment: A registered environment to use, or the definition of one to register.
         variables: The run's environment variables.
         files: The snapshot.
+        kept_out: What stays here, and by which rule.
         warnings: What was understood but should be corrected.
         git: The run's properties that say from which commit it was submitted.
     """
@@ -39,7 +41,19 @@ class Plan:
     variables: Mapping[str, str] = field(repr=False)
     files: tuple[SnapshotFile, ...] = field(repr=False)
     warnings: tuple[str, ...] = ()
+    kept_out: tuple[KeptOut, ...] = field(default=(), repr=False)
     git: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def code_folder(self) -> Path | None:
+        """The folder that the code comes from; `None` for a job that brings none."""
+        return _code_folder(self.job)
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """What the run's record keeps for good: the job's properties and its inputs."""
+        inputs = {f"{INPUT_PROPERTY}{name}": str(value) for name, value in self.job.inputs.items()}
+        return {**inputs, **self.job.properties}
 
     @property
     def snapshot_size(self) -> int:
@@ -78,18 +92,15 @@ def _without_git(job: Job, allow_plaintext: Collection[str], environ: Mapping[st
     if isinstance(chosen, EnvironmentDefinition):
         # A registered environment may bring more variables; the backend checks with them.
         warnings += check_variables(job)
-    files = snapshot.collect(_code_folder(job))
-    if len(files) > snapshot.FILE_LIMIT:
-        warnings.append(
-            f"{job.where('code')}: {len(files)} files; Azure ML takes at most "
-            f"{snapshot.FILE_LIMIT} new or changed ones a snapshot."
-        )
+    found = snapshot.collect(_code_folder(job))
+    warnings += [f"{job.where('code')}: {warning}" for warning in found.warnings]
     made = Plan(
         job=job,
         command=_wrapped(job.rendered_command()),
         environment=chosen,
         variables=dict(job.environment_variables),
-        files=files,
+        files=found.files,
+        kept_out=found.kept_out,
         warnings=tuple(warnings),
     )
     let_through = _guarded(made, made.files, allow_plaintext, environ)

@@ -252,6 +252,7 @@ def _principal(config: PrincipalConfig) -> Principal:
         certificate=certificate,
         secret_expired=config.expired,
         vault_permissions=frozenset(config.vault_permissions),
+        role=config.role,
     )
 
 

@@ -44,6 +44,7 @@ class PrincipalConfig:
         certificate: A PEM file with the certificate it may sign in with.
         expired: Whether its secret counts as expired (AADSTS7000222).
         vault_permissions: What it may do with secrets; all vaults alike.
+        role: What it may do in the workspace: a built-in role of Azure.
     """
 
     __pydantic_config__ = _STRICT
@@ -54,6 +55,9 @@ class PrincipalConfig:
     certificate: Path | None = None
     expired: bool = False
     vault_permissions: tuple[str, ...] = ("get", "list", "set", "delete")
+    role: Literal["Owner", "Contributor", "AzureML Data Scientist", "Reader", "none"] = (
+        "Contributor"
+    )
 
     def __post_init__(self) -> None:
         _check_vault_permissions(self.vault_permissions)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psutil
 
-# A program may give its children sessions of their own; this variable, which they inherit, is what
-# still tells that they belong to it.
-MARK = "AZUREML_RUN_ID"
+# A program may give its children sessions of their own; these variables, which they inherit, are
+# what still tells that they belong to it: the run, and its emulator's gateway, because another
+# emulator of this machine may have a run of the same name.
+MARKS = ("AZUREML_RUN_ID", "HTTPS_PROXY")
 
 LOOKS = 50
 SECONDS_BETWEEN_LOOKS = 0.01
@@ -50,7 +51,7 @@ class ProcessGroup:
     """
 
     def __init__(self, programs: Sequence[Program], grace: float) -> None:
-        self._mark = programs[0].environment.get(MARK)
+        self._mark = _mark(programs[0].environment)
         self._started = time.time() - 1  # the kernel counts in hundredths
         self._grace = grace
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -115,7 +116,7 @@ class ProcessGroup:
 
     def _kill_everything(self) -> None:
         self._signal(signal.SIGKILL)
-        if self._mark is None:
+        if self._mark[0] is None:
             return
         for _ in range(LOOKS):
             if not self._kill_marked():
@@ -131,7 +132,7 @@ class ProcessGroup:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 environ = process.environ()
-                if environ.get(MARK) == self._mark:
+                if _mark(environ) == self._mark:
                     process.kill()
                 missed = missed or (not environ and self._may_be_ours(process))
         return missed
@@ -145,6 +146,10 @@ class ProcessGroup:
         for process in self._processes:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, number)
+
+
+def _mark(environ: Mapping[str, str]) -> tuple[str | None, ...]:
+    return tuple(environ.get(name) for name in MARKS)
 
 
 def _start(program: Program) -> "subprocess.Popen[bytes]":

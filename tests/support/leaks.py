@@ -188,7 +188,7 @@ LEAKS: Mapping[str, tuple[str, str | bytes]] = {
         "llm.py",
         f'OpenAI("s{"k-"}{made_up(ALNUM, 20)}T3Blbk' + f'FJ{made_up(ALNUM, 20, 2)}")\n',
     ),
-    "PyPI token": (".pypirc", "[pypi]\npassword = pypi-AgEIcHlwaS5vcmc" + made_up(ALNUM, 80)),
+    "PyPI token": ("pypirc.cfg", "[pypi]\npassword = pypi-AgEIcHlwaS5vcmc" + made_up(ALNUM, 80)),
     "npm token": (".npmrc", f"//registry.npmjs.org/:_authToken=npm_{made_up(ALNUM, 36)}\n"),
     # Passwords by the key before them.
     "password in a Python literal": ("conf.py", f'DB_PASSWORD = "{PASSWORD}"\n'),
@@ -205,8 +205,8 @@ LEAKS: Mapping[str, tuple[str, str | bytes]] = {
     "W&B key": ("train.py", f'os.environ["WANDB_API_KEY"] = "{made_up(HEX, 40)}"\n'),
     "weak password in an .env file": ("prod.env", "DB_USER=app\nDB_PASSWORD=hunter2\n"),
     # Stores of credentials.
-    "netrc": (".netrc", "machine h login u password p\n"),
-    "git's credential store": (".git-credentials", f"https://u:{WORDY}@github.com\n"),
+    "netrc": ("_netrc", "machine h login u password p\n"),
+    "git's credential store": ("git-credentials", f"https://u:{WORDY}@github.com\n"),
     "PKCS12 key store": ("identity.pfx", b"\x30\x82\x0a\x01\x02\x01\x03\x30"),
 }
 """Name → a file's name and content."""

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from starlette.responses import JSONResponse, Response
 
+from submitter.emulator import roles
 from submitter.emulator.azureml.access import Access, listed, user_error
 from submitter.emulator.azureml.images import Images, describe
 from submitter.emulator.service import Call, Route, Service
@@ -164,6 +165,7 @@ class Environments:
         return found
 
     def _register(self, call: Call) -> Response:
+        self._access.require(call, roles.REGISTER_ENVIRONMENT)
         sent = call.json or {}
         # The SDK sends some keys in Pascal case and reads all of them in camel case.
         content = {

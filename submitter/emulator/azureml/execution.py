@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from submitter.emulator import roles
 from submitter.emulator.azureml.access import Access, user_error
 from submitter.emulator.azureml.artifacts import Artifacts
 from submitter.emulator.azureml.distribution import Distribution, not_played, read_distribution
@@ -84,6 +85,7 @@ class Execution:
         return JSONResponse({})
 
     def _submit(self, call: Call) -> Response:
+        self._access.require(call, roles.SUBMIT)
         sent = call.json or {}
         definition = _in_camel_case(sent.get("Configuration") or {})
         snapshot = str(sent.get("SnapshotId"))

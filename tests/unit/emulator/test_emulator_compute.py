@@ -338,3 +338,17 @@ def test_what_a_run_leaves_behind_ends_with_it(
         compute.cancel("left")
     recorder.results.get(timeout=TIMEOUT)
     assert psutil.wait_procs([left], timeout=TIMEOUT)[1] == []
+
+
+def test_a_run_of_the_same_name_on_another_emulator_is_left_alone(
+    submit: Submit, tmp_path: Path
+) -> None:
+    """Its processes have another gateway."""
+    environ = {**os.environ, "AZUREML_RUN_ID": "twin", "HTTPS_PROXY": "http://127.0.0.1:1"}
+    twin = psutil.Popen(["sleep", "600"], env=environ)
+    mine = {"AZUREML_RUN_ID": "twin", "HTTPS_PROXY": "http://127.0.0.1:2"}
+    recorder = submit("a", command="true", variables=mine)
+    assert recorder.results.get(timeout=TIMEOUT) == JobResult(exit_code=0)
+    assert twin.poll() is None
+    twin.kill()
+    twin.wait()
