@@ -7,7 +7,7 @@ from typing import Any
 
 from submitter import environment, guard
 from submitter.backends.base import LOG_PIECE, RemoteRun
-from submitter.errors import ExposureError
+from submitter.errors import ExposureError, ServiceError, SubmitterError
 from submitter.guard import Finding, Search
 
 _CARRIED = 4096  # bytes of a log that are looked at again with the next piece: a key has many lines
@@ -79,7 +79,13 @@ def audit(run: RemoteRun, environ: Mapping[str, str] = os.environ) -> Audit:
         for name, value in registered.definition.variables.items():
             found += guard.in_variables({name: value}, f"the environment {registered.name}")
     for name, address in sorted(run.details().logs.items()):
-        size, exposures = _in_log(name, _pieces(run, address), search)
+        try:
+            size, exposures = _in_log(name, _pieces(run, address), search)
+        except SubmitterError as error:
+            raise ServiceError(
+                f"The log {name} of {run.id} could not be read, so nobody knows what it shows: "
+                f"{error}"
+            ) from None
         looked_at[name] = size
         found += exposures
     return Audit(run.id, tuple(dict.fromkeys(found)), looked_at)
