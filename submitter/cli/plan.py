@@ -1,5 +1,6 @@
 """`submitter plan`: what a submit would do, with nothing sent."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -80,6 +81,7 @@ def as_text(plan: "Plan", survey: "Survey | None") -> str:
         *(f"             {file.path}  {file.size:,} bytes" for file in own),
         *(f"variable     {name} = {value}" for name, value in data["variables"].items()),
         *(f"tag          {name} = {value}" for name, value in data["tags"].items()),
+        *([f"git          {_commit(plan.git)}"] if plan.git else []),
         *(f"warning      {warning}" for warning in plan.warnings),
     ]
     return "\n".join(lines)
@@ -105,3 +107,10 @@ def compute_line(compute: "ComputeTarget") -> str:
     if compute.state != "Succeeded":
         parts.append(compute.state)
     return ", ".join(parts)
+
+
+def _commit(properties: Mapping[str, str]) -> str:
+    known = [properties.get(f"azureml.git.{name}", "") for name in ("branch", "commit")]
+    changed = "changed since" if properties.get("azureml.git.dirty") == "True" else ""
+    address = properties.get("azureml.git.repository_uri", "")
+    return ", ".join(text for text in (known[0], known[1][:12], changed, address) if text)

@@ -57,6 +57,14 @@ def test_this_repository_is_innocent(part: str) -> None:
     assert [str(one) for one in guard.in_files(files, search) if not one.commented] == []
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("unit", ["eyJhbGciOiJI", "password = '", "://a:b@", "PRIVATE KEY-----"])
+def test_no_text_takes_forever(unit: str) -> None:
+    """A megabyte in one line that nearly fits a rule everywhere: the time grows with its length."""
+    search = guard.Search({})
+    assert len(list(search.in_settings((unit * (1_000_000 // len(unit))).encode()))) <= 1
+
+
 def test_the_corpus_is_as_large_as_it_claims() -> None:
     """At least forty of each, each another file."""
     assert len(set(LEAKS.values())) == len(LEAKS) >= 40
