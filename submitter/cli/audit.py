@@ -2,17 +2,17 @@
 
 import typer
 
-from submitter.cli.options import AsJson, OpenWorkspace, RunId, in_workspace
+from submitter.cli.options import AsJson, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, print_rows
+from submitter.cli.runs.run_argument import RunName, find
 
 
 @in_workspace
-def audit(run_id: RunId, *, open_workspace: OpenWorkspace, as_json: AsJson = False) -> None:
+def audit(run_name: RunName, *, open_workspace: OpenWorkspace, as_json: AsJson = False) -> None:
     """Search a run's record, environment and logs for credentials; exit code 8 if there are any."""
     from submitter.audit import as_data
-    from submitter.submission import get_run
 
-    made = get_run(run_id, workspace=open_workspace()).audit()
+    made = find(run_name, open_workspace).audit()
     if as_json:
         print_json(as_data(made))
     else:
