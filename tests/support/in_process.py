@@ -1,8 +1,11 @@
 """This very process as a client of an emulator, where starting another would take longer."""
 
+import io
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +52,38 @@ def start_script(workspace: Any, folder: Path, script: str, experiment: str = "p
         environment=Environment("played"),
     )
     return str(Experiment(workspace, experiment).submit(config).id)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What became of a command."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def type_in(folder: Path, *arguments: str) -> Typed:
+    """Carry a `submitter` command out in this process, as if typed in a folder.
+
+    For many commands to one emulator: a process of its own would spend its time on imports.
+    """
+    from submitter.cli import main
+
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
+    before, argv, code = Path.cwd(), sys.argv, 0
+    os.chdir(folder)
+    sys.argv = ["submitter", *arguments]
+    try:
+        with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+            main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        sys.argv = argv
+        os.chdir(before)
+    texts = []
+    for stream in streams:
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+    return Typed(code, *texts)
