@@ -196,6 +196,20 @@ def test_tokens_that_live_for_seconds_end_no_following(shell: Shell, azure: Emul
     assert log.split() == [b"1", b"2", b"3", b"4", b"5", b"6"]
 
 
+def test_a_refused_token_is_replaced_by_a_fresh_one(shell: Shell, workspace: Any) -> None:
+    """Although it looks good from here: a clock that is wrong, a key that was rolled."""
+    run_id = start_script(workspace, shell.folder / "code", "echo a; sleep 3; echo b")
+    run = RunHandle(AzureMLCore(workspace).run(run_id))
+    shell.azure.faults.add("azureml.runs", f"GET .*/runs/{run_id}$", status=401)
+    before = len(shell.azure.requests)
+    log = bytearray()
+    run.follow(log.extend)
+    requests = list(shell.azure.requests)[before:]
+    assert log == b"a\nb\n"
+    assert [each.status for each in requests if each.status == 401] == [401]
+    assert any((each.service, each.method) == ("entra", "POST") for each in requests)
+
+
 def test_a_look_costs_two_requests_at_most(shell: Shell, workspace: Any) -> None:
     """One for the log, one for the status; counted at the services, not at our own."""
     run_id = start_script(workspace, shell.folder / "code", "echo a; sleep 6")
