@@ -37,9 +37,6 @@ class Trouble:
         patience: Seconds without an answer before its error is raised.
         clock: How time passes.
         on_notice: Receives what there is to say.
-
-    Attributes:
-        pause: Seconds to wait before the next try; 0 without trouble.
     """
 
     def __init__(
@@ -52,10 +49,15 @@ class Trouble:
         self._since: float | None = None
         self._tries = 0
         self._refusals = 0
-        self.pause = 0.0
+        self._next = float("-inf")
 
     def __bool__(self) -> bool:
         return self._since is not None
+
+    @property
+    def may_be_asked(self) -> bool:
+        """Whether it is time for the next try."""
+        return self._clock.monotonic() >= self._next
 
     @property
     def lasts(self) -> float:
@@ -63,8 +65,9 @@ class Trouble:
         return 0.0 if self._since is None else self._clock.monotonic() - self._since
 
     def forget(self) -> None:
-        """Be patient from now on, as after a laptop's sleep."""
+        """Ask at once, and be patient from now on, as after a laptop's sleep."""
         self._since = None if self._since is None else self._clock.monotonic()
+        self._next = float("-inf")
 
     @contextmanager
     def expected(self, run: RemoteRun) -> Iterator[None]:
@@ -87,7 +90,7 @@ class Trouble:
         else:
             if self._since is not None and self._tries > 1:
                 self._on_notice(f"{self._who} answers again, after {self.lasts:.0f} s.")
-            self._since, self._tries, self._refusals, self.pause = None, 0, 0, 0.0
+            self._since, self._tries, self._refusals, self._next = None, 0, 0, float("-inf")
 
     def _bear(self, error: Exception) -> None:
         if self._since is None:
@@ -96,7 +99,5 @@ class Trouble:
         if self._tries == 2:  # noqa: PLR2004 - a single stumble is nothing to tell
             self._on_notice(f"{error} Trying on; the run itself goes on.")
         asked = error.seconds if isinstance(error, BusyError) and error.seconds else 0.0
-        self.pause = max(
-            min(LOOK_SECONDS * 2 ** (self._tries - 1), _LONGEST_PAUSE),
-            min(asked, _LONGEST_RETRY_AFTER),
-        )
+        pause = min(LOOK_SECONDS * 2 ** (self._tries - 1), _LONGEST_PAUSE)
+        self._next = self._clock.monotonic() + max(pause, min(asked, _LONGEST_RETRY_AFTER))

@@ -76,9 +76,9 @@ class AzureMLCoreRun:
             environment=_named(environment.get("name"), environment.get("version")),
         )
 
-    def status(self) -> str:
+    def status(self, seconds: float | None = None) -> str:
         """Ask for the status alone: one request, where the details are four."""
-        return str(ask(f"get the status of {self.id}", self._run.get_status))
+        return str(ask(f"get the status of {self.id}", self._run.get_status, seconds=seconds))
 
     def sign_in_again(self) -> None:
         """Forget the tokens, so that the next question is asked with fresh ones."""

@@ -179,8 +179,12 @@ class RemoteRun(Protocol):
     def details(self) -> RunDetails:
         """Ask the service how the run stands."""
 
-    def status(self) -> str:
-        """Ask for the status alone, which is the cheaper question."""
+    def status(self, seconds: float | None = None) -> str:
+        """Ask for the status alone, which is the cheaper question.
+
+        Args:
+            seconds: How long to wait for the answer; by default as long as for any other.
+        """
 
     def sign_in_again(self) -> None:
         """Forget the tokens, so that the next question is asked with fresh ones."""

@@ -4,8 +4,10 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -324,3 +326,42 @@ def test_a_file_whose_name_would_leave_the_folder_is_refused(past: Past, tmp_pat
         assert done.returncode == 2, done.stderr
         assert "would end outside of the folder" in done.stderr
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_at_a_terminal_shows_how_it_comes_along(past: Past, tmp_path: Path) -> None:
+    """A bar, beside the paths, which alone are left at the end."""
+    past.shell.azure.faults.add("storage", "GET .*/big", delay=1.0, status=None)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])"),
+            *(sys.executable, "-m", "submitter"),
+            *("runs", "download", past.first, str(tmp_path)),
+        ],
+        cwd=past.shell.folder,
+        env={**past.shell.environ, "TERM": "xterm", "COLUMNS": "200"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    past.shell.azure.faults.clear()
+    assert re.search(r"\d files", done.stdout)
+    assert "━" in done.stdout
+    assert str(tmp_path / "outputs/big") in done.stdout
+
+
+def test_an_interrupted_download_is_gone_on_with(past: Past, tmp_path: Path) -> None:
+    """Ctrl-C says so, and leaves no half file under a final name."""
+    past.shell.azure.faults.add("storage", "GET .*/big", delay=3.0, status=None)
+    fetching = past.shell.start("runs", "download", past.first, str(tmp_path))
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "outputs/nothing").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    fetching.send_signal(signal.SIGINT)
+    _, said = fetching.communicate(timeout=30)
+    past.shell.azure.faults.clear()
+    assert fetching.returncode == 130
+    assert "The same command goes on from there" in said
+    assert not (tmp_path / "outputs/big").exists()
+    assert past.type("runs", "download", past.first, str(tmp_path)).returncode == 0
+    assert (tmp_path / "outputs/big").stat().st_size == 3_000_000
