@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from submitter.errors import FolderError as FolderError
     from submitter.errors import InputError as InputError
     from submitter.errors import JobError as JobError
+    from submitter.errors import NoAnswerError as NoAnswerError
     from submitter.errors import NotFoundError as NotFoundError
     from submitter.errors import RunCanceledError as RunCanceledError
     from submitter.errors import RunFailedError as RunFailedError
@@ -40,7 +41,7 @@ _NAMES = {
     "submitter.errors": (
         *("SubmitterError", "InputError", "JobError", "EnvironmentFileError", "SnapshotError"),
         *("SecretInViewError", "SignInError", "WorkspaceError", "NotFoundError", "ServiceError"),
-        *("RunFailedError", "RunCanceledError", "FolderError"),
+        *("NoAnswerError", "RunFailedError", "RunCanceledError", "FolderError"),
     ),
     "submitter.job": ("Job",),
     "submitter.planning": ("Plan", "plan"),

@@ -10,7 +10,8 @@
     ├── SignInError             3   no credential, or one that was refused
     ├── WorkspaceError          3   no workspace configured, or none of that name
     ├── NotFoundError           4   no such environment, compute target, run or secret
-    ├── ServiceError            5   Azure answered with an error, or not at all
+    ├── ServiceError            5   Azure answered with an error
+    │   └── NoAnswerError           Azure did not answer, or its answer was lost
     ├── RunFailedError          6   the run ended as Failed
     └── RunCanceledError        7   the run ended as Canceled
 
@@ -73,6 +74,10 @@ class ServiceError(SubmitterError):
     """Azure answered with an error, or did not answer."""
 
     exit_code = 5
+
+
+class NoAnswerError(ServiceError):
+    """Azure did not answer, or its answer was lost: what was asked for may have happened."""
 
 
 class RunFailedError(SubmitterError):

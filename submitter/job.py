@@ -6,6 +6,7 @@ key is known here; what a backend cannot carry is refused by that backend, by na
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -214,6 +215,11 @@ class Job(_Section):
         return job
 
     @property
+    def file(self) -> Path | None:
+        """The file that the job was read from; `None` for a job made in Python."""
+        return self._folder / Path(self._document.file).name if self._document else None
+
+    @property
     def folder(self) -> Path:
         """The folder that relative paths start from."""
         return self._folder
@@ -249,6 +255,30 @@ class Job(_Section):
         """The names of the inputs that the command mentions."""
         mentioned = (match["inside"].strip() for match in _EXPRESSION.finditer(self.command))
         return {name.removeprefix("inputs.") for name in mentioned}
+
+    def with_inputs(self, values: Mapping[str, bool | float | str]) -> "Job":
+        """Return the same job with other values of its literal inputs.
+
+        Args:
+            values: Input → value; the job has each of them already.
+
+        Raises:
+            JobError: The job has no such input, or it is data in the workspace.
+        """
+        for name in values:
+            if name not in self.inputs:
+                raise self.problem(
+                    ("inputs",),
+                    f"there is no input '{name}'.{nearest(name, self.inputs)} "
+                    f"Inputs of this job: {', '.join(self.inputs) or 'none'}.",
+                )
+            if isinstance(self.inputs[name], DataInput):
+                raise self.problem(("inputs", name), f"the input '{name}' is no literal.")
+        return self.model_copy(update={"inputs": {**self.inputs, **values}})
+
+    def with_tags(self, tags: Mapping[str, str]) -> "Job":
+        """Return the same job with more tags."""
+        return self.model_copy(update={"tags": {**self.tags, **tags}})
 
     def rendered_command(self) -> str:
         """Return the command with `${{inputs.NAME}}` replaced by the literal inputs.

@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as NotYetError  # of 3.10, not yet t
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from submitter import guard
 from submitter.backends.base import CANCELED, ENDED, FAILED, RemoteRun, RunDetails
 from submitter.downloads import Progress, download
 from submitter.errors import (
@@ -19,7 +20,6 @@ from submitter.errors import (
     SubmitterError,
 )
 from submitter.follow import follow
-from submitter.guard import holds_credential, refuse_known_values
 from submitter.log_names import choose
 from submitter.log_reading import read_logs
 from submitter.run_display import as_html, as_rich
@@ -35,10 +35,12 @@ class RunHandle:
 
     Args:
         run: The backend's view of it.
+        attached: Whether the run was there already, and nothing was started.
     """
 
-    def __init__(self, run: RemoteRun) -> None:
+    def __init__(self, run: RemoteRun, *, attached: bool = False) -> None:
         self._run = run
+        self.attached = attached
 
     def __repr__(self) -> str:
         return f"<RunHandle {self.id}>"
@@ -225,16 +227,18 @@ class RunHandle:
             SecretInViewError: A tag holds a credential: everyone who reads the workspace reads it.
         """
         wanted = {**(tags or {}), **named}
-        held = [name for name, value in wanted.items() if holds_credential(name, value)]
+        search = guard.Search(guard.own_forms(os.environ))
+        held = [
+            name
+            for name, value in wanted.items()
+            if guard.holds_credential(name, value)
+            or any(guard.in_texts([("", name), ("", value)], search))
+        ]
         if held:
             raise SecretInViewError(
                 f"The tag {', '.join(held)} holds a credential, and everyone who can read the "
                 "workspace could read it. Nothing was tagged. Take it out."
             )
-        texts = [
-            (f"The tag {name}", text) for name, value in wanted.items() for text in (name, value)
-        ]
-        refuse_known_values(texts, os.environ)
         self._run.tag(wanted, remove)
 
     def cancel(self) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from submitter.errors import (
     InputError,
+    NoAnswerError,
     NotFoundError,
     ServiceError,
     SignInError,
@@ -59,7 +60,8 @@ def ask(doing: str, call: Callable[[], T], *, seconds: float | None = None) -> T
     Raises:
         SignInError: Entra or the service refused the identity.
         NotFoundError: The service answered 404.
-        ServiceError: There was no answer in time, or the SDK raised anything else.
+        NoAnswerError: There was no answer in time, or the connection failed.
+        ServiceError: The SDK raised anything else.
     """
     bound = patience() if seconds is None else seconds
     answer: Future[T] = Future()
@@ -77,7 +79,7 @@ def ask(doing: str, call: Callable[[], T], *, seconds: float | None = None) -> T
         raise
     except Exception as error:
         if not answer.done():
-            raise ServiceError(
+            raise NoAnswerError(
                 f"Could not {doing}: there was no answer within {bound:g} s. Check the network "
                 "and HTTPS_PROXY, or give it more time: SUBMITTER_TIMEOUT=SECONDS"
             ) from None
@@ -119,7 +121,7 @@ def explain(error: Exception, doing: str) -> SubmitterError:
     if status is None:
         for pattern, cause in _NETWORK_CAUSES:
             if re.search(pattern, text):
-                return ServiceError(
+                return NoAnswerError(
                     f"Could not {doing}: {cause}. Check the network and HTTPS_PROXY, then try "
                     "again."
                 )

@@ -93,6 +93,11 @@ def _open(which: str, call: Callable[[], Any]) -> Any:
         raise
 
 
+def full_name(workspace: Any) -> str:
+    """Return what names a workspace among all: subscription, resource group and name."""
+    return f"{workspace.subscription_id}/{workspace.resource_group}/{workspace.name}"
+
+
 def find_config(start: Path) -> Path | None:
     """Look for a config.json where `Workspace.from_config` looks, without signing in.
 

@@ -1,26 +1,40 @@
 """Azure Machine Learning through azureml-core (SDK v1)."""
 
 import shlex
-import tempfile
+import threading
 import time
-import uuid
-from collections.abc import Sequence
-from pathlib import Path
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from submitter import snapshot
 from submitter.backends.azureml_environment import read_back, to_native
+from submitter.backends.azureml_git import git_left_to_the_plan
 from submitter.backends.azureml_run import AzureMLCoreRun
 from submitter.backends.azureml_runs import list_runs, object_id
-from submitter.backends.base import RegisteredEnvironment, RunQuery, RunSummary
+from submitter.backends.azureml_snapshot import SnapshotMemory, watched
+from submitter.backends.base import (
+    ComputeTarget,
+    RegisteredEnvironment,
+    RunQuery,
+    RunSummary,
+    Survey,
+    Uploaded,
+)
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
-from submitter.errors import NotFoundError, ServiceError
+from submitter.errors import NoAnswerError, NotFoundError, ServiceError, SubmitterError
 from submitter.job import EnvironmentReference, Job, TensorFlowDistribution
 from submitter.marked_yaml import nearest
 from submitter.planning import Plan, check_variables
 from submitter.service import ask, patience
+from submitter.snapshot import SnapshotFile
 
+_LOOKS_FOR_A_RUN = (0.0, 1.0, 3.0)  # seconds before each look for a run that may have started
+# The SDK keeps the last snapshot in a file that two submissions at a time would tear.
+_SUBMITTING = threading.Lock()
 _SLOWEST_UPLOAD = 100_000  # bytes a second: a snapshot gets the time that it would need
 
 
@@ -34,11 +48,52 @@ class AzureMLCore:
     def __init__(self, workspace: Any) -> None:
         self._workspace = workspace
 
-    def submit(self, plan: Plan) -> "AzureMLCoreRun":
+    def survey(self, plan: Plan) -> Survey:
+        """Look for what a plan needs, with nothing written.
+
+        Args:
+            plan: What would be submitted.
+
+        Returns:
+            The compute target, and the registered environment that the run would use.
+
+        Raises:
+            JobError: The registered environment's variables contradict the job's.
+            NotFoundError: The environment or the compute target does not exist.
+        """
+        job = plan.job
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            compute = beside.submit(self._compute_of, job)
+            registered = self._registered(plan)
+            survey = Survey(compute.result(), registered)
+        if registered:
+            check_variables(job, registered.definition.variables)
+        return survey
+
+    def files_to_upload(self, plan: Plan) -> Sequence[SnapshotFile]:
+        """List the files that are new or changed since this project's last snapshot.
+
+        Nothing is asked of the service. Where nothing is remembered of the project, these are all
+        files, though the service may know of a snapshot to build upon.
+        """
+        memory = SnapshotMemory(self._workspace, plan.code_folder)
+        return snapshot.changed(plan.files, memory.known())
+
+    def submit(
+        self,
+        plan: Plan,
+        run_id: str,
+        on_survey: Callable[[Survey], object] = lambda _: None,
+        on_upload: Callable[[Uploaded], object] | None = None,
+    ) -> AzureMLCoreRun:
         """Register the environment if need be, upload the snapshot, start the run.
 
         Args:
             plan: What to submit.
+            run_id: The run's id. It is chosen here, so that a run is known by name even if the
+                answer to its start is lost.
+            on_survey: Receives what the workspace has, before anything is uploaded.
+            on_upload: Receives how far the upload is, from the threads that upload.
 
         Returns:
             The run, as soon as the service has it.
@@ -47,40 +102,84 @@ class AzureMLCore:
             JobError: The job asks for what SDK v1 cannot carry.
             NotFoundError: The environment or the compute target does not exist.
             ServiceError: The service did not take the run.
+            SnapshotError: A file changed meanwhile, or Azure ML takes fewer files.
         """
         job = plan.job
         refuse_what_v1_cannot_carry(job)
-        registered = self._registered(plan)
-        check_variables(job, registered.definition.variables)
-        self._require_compute(job)
-        # Chosen here, so that a run is known by name even if the answer to its start is lost.
-        run_id = job.name or f"{job.experiment}_{int(time.time())}_{uuid.uuid4().hex[:8]}"
-        try:
-            with tempfile.TemporaryDirectory(prefix="submitter-snapshot-") as folder:
-                snapshot.stage(plan.files, Path(folder))
-                config = _script_run_config(plan, registered, folder)
-                run = ask(
-                    f"submit to the experiment {job.experiment} of {self._workspace.name}",
-                    lambda: self._start(job, config, run_id),
-                    seconds=patience() + plan.snapshot_size / _SLOWEST_UPLOAD,
-                )
-        except ServiceError as error:
-            raise ServiceError(
-                f"{error} Should it have started all the same, it is: submitter runs show {run_id}"
-            ) from error
-        submitted = AzureMLCoreRun(run)
-        submitted.describe(job)
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            experiment = beside.submit(self._require_experiment, job.experiment)
+            survey = self.survey(plan)
+            experiment.result()
+        on_survey(survey)
+        registered = survey.environment or self._register(plan)
+        watch: AbstractContextManager[None] = nullcontext()
+        if on_upload or len(plan.files) > snapshot.FILE_LIMIT:  # else nobody needs the hashes
+            to_send = self.files_to_upload(plan)
+            snapshot.refuse_too_many(plan.code_folder, to_send)
+            watch = watched(to_send, on_upload) if on_upload else watch
+        memory = SnapshotMemory(self._workspace, plan.code_folder)
+        with (
+            _SUBMITTING,
+            snapshot.staged(plan.files) as folder,
+            memory.in_use(plan.files),
+            git_left_to_the_plan(),
+            watch,
+        ):
+            config = _script_run_config(plan, registered, str(folder))
+            submitted = self._start(plan, config, run_id)
+        snapshot.warn_of_changes(plan.files)
+        submitted.describe(plan)
         return submitted
 
-    def _start(self, job: Job, config: Any, run_id: str) -> Any:
+    def _start(self, plan: Plan, config: Any, run_id: str) -> AzureMLCoreRun:
+        # What Experiment.submit does, but for a question about the compute target, asked already.
+        from azureml.core.script_run_config import submit
+
+        job = plan.job
+        identity = job.identity
+        # It names the folder of links, and says "a few minutes" of what is seldom uploaded whole.
+        warnings.filterwarnings("ignore", message="Submitting .* directory for run")
+        doing = f"submit to the experiment {job.experiment} of {self._workspace.name}"
+        try:
+            run = ask(
+                doing,
+                lambda: submit(
+                    config,
+                    self._workspace,
+                    job.experiment,
+                    run_id=run_id,
+                    credential_passthrough=bool(identity and identity.type == "user_identity"),
+                ),
+                seconds=patience() + plan.snapshot_size / _SLOWEST_UPLOAD,
+            )
+        except ServiceError as error:
+            return self._started_all_the_same(run_id, error)
+        return AzureMLCoreRun(run)
+
+    def _started_all_the_same(self, run_id: str, error: ServiceError) -> AzureMLCoreRun:
+        """Find the run whose start was answered with an error, or not at all; else raise that."""
+        unanswered = isinstance(error, NoAnswerError)
+        for seconds in _LOOKS_FOR_A_RUN if unanswered else _LOOKS_FOR_A_RUN[:1]:
+            time.sleep(seconds)
+            try:
+                return self.run(run_id)
+            except NotFoundError:
+                continue
+            except SubmitterError:
+                unanswered = True
+        if not unanswered:
+            raise error
+        raise NoAnswerError(
+            f"{error} Should it have started all the same, it is: submitter runs show {run_id}"
+        ) from error
+
+    def _require_experiment(self, name: str) -> None:
+        """Make the experiment unless it is there; its runs' history is kept under it."""
         from azureml.core import Experiment
 
-        return Experiment(self._workspace, job.experiment).submit(
-            config,
-            tags=dict(job.tags) or None,
-            run_id=run_id,
-            credential_passthrough=job.identity is not None
-            and job.identity.type == "user_identity",
+        ask(
+            f"open the experiment {name} of {self._workspace.name}",
+            lambda: Experiment(self._workspace, name),
         )
 
     def run(self, run_id: str) -> "AzureMLCoreRun":
@@ -154,8 +253,46 @@ class AzureMLCore:
         )
         return read_back(native)
 
-    def _registered(self, plan: Plan) -> RegisteredEnvironment:
-        """Reuse the environment whose content is the wanted one; else register it."""
+    def compute(self, name: str) -> ComputeTarget:
+        """Look a compute target up.
+
+        Raises:
+            NotFoundError: The workspace has none of that name.
+        """
+        from azureml.core.compute import ComputeTarget as NativeTarget
+        from azureml.exceptions import ComputeTargetException
+
+        def look_up() -> Any:
+            try:
+                return NativeTarget(self._workspace, name)
+            except ComputeTargetException as error:
+                if "ComputeTargetNotFound" in str(error):
+                    return None
+                raise
+
+        native = ask(f"look up the compute target {name} in {self._workspace.name}", look_up)
+        if native is None:
+            known = self._compute_names()
+            raise NotFoundError(
+                f"there is no compute target {name} in {self._workspace.name}."
+                f"{nearest(name, known)} It has: {', '.join(known) or 'none'}."
+            )
+        return _compute_target(native)
+
+    def _compute_names(self) -> list[str]:
+        return ask(
+            f"list the compute targets of {self._workspace.name}",
+            lambda: sorted(self._workspace.compute_targets),
+        )
+
+    def _compute_of(self, job: Job) -> ComputeTarget:
+        try:
+            return self.compute(job.compute)
+        except NotFoundError as error:
+            raise NotFoundError(f"{job.where('compute')}: {error}") from None
+
+    def _registered(self, plan: Plan) -> RegisteredEnvironment | None:
+        """Return the environment that the plan names or whose content it wants, if it is there."""
         wanted = plan.environment
         if isinstance(wanted, EnvironmentReference):
             try:
@@ -165,23 +302,25 @@ class AzureMLCore:
         try:
             latest = self._get_environment(wanted.name)
         except NotFoundError:
-            return self.register(wanted)
-        if latest.definition.content_hash == wanted.content_hash:
-            return latest
-        return self.register(wanted)
+            return None
+        return latest if latest.definition.content_hash == wanted.content_hash else None
 
-    def _require_compute(self, job: Job) -> None:
-        """Ask for the compute target first: the service's own refusal comes after the upload."""
-        known = ask(
-            f"list the compute targets of {self._workspace.name}",
-            lambda: sorted(self._workspace.compute_targets),
-        )
-        if job.compute not in known:
-            raise NotFoundError(
-                f"{job.where('compute')}: there is no compute target {job.compute} in "
-                f"{self._workspace.name}.{nearest(job.compute, known)} "
-                f"It has: {', '.join(known) or 'none'}."
-            )
+    def _register(self, plan: Plan) -> RegisteredEnvironment:
+        assert isinstance(plan.environment, EnvironmentDefinition)  # noqa: S101 - a name is found
+        return self.register(plan.environment)
+
+
+def _compute_target(native: Any) -> ComputeTarget:
+    scale = getattr(native, "scale_settings", None)
+    status = getattr(native, "status", None)
+    return ComputeTarget(
+        name=native.name,
+        kind=str(native.type),
+        state=str(native.provisioning_state),
+        vm_size=str(getattr(native, "vm_size", "") or ""),
+        nodes=getattr(status, "current_node_count", None),
+        most_nodes=getattr(scale, "maximum_node_count", None),
+    )
 
 
 def _script_run_config(plan: Plan, registered: RegisteredEnvironment, folder: str) -> Any:

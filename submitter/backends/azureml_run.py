@@ -9,7 +9,7 @@ from submitter.backends.azureml_run_record import moment, summary_of
 from submitter.backends.base import FileStream, RunDetails
 from submitter.backends.signed_files import SignedFiles
 from submitter.errors import SubmitterError
-from submitter.job import Job
+from submitter.planning import Plan
 from submitter.service import ask
 from submitter.workspace import forget_tokens
 
@@ -32,22 +32,23 @@ class AzureMLCoreRun:
         """The run's id."""
         return str(self._run.id)
 
-    def describe(self, job: Job) -> None:
-        """Give the run the job's names and properties; failing that is no reason to lose it."""
+    def describe(self, plan: Plan) -> None:
+        """Give the run the plan's names and properties; failing that is no reason to lose it."""
         try:
-            ask(f"describe the run {self.id}", lambda: self._describe(job))
+            ask(f"describe the run {self.id}", lambda: self._describe(plan))
         except SubmitterError as error:
             _log.warning("The run %s has started, but: %s", self.id, error)
 
-    def _describe(self, job: Job) -> None:
+    def _describe(self, plan: Plan) -> None:
+        job = plan.job
         if job.display_name:
             self._run.display_name = job.display_name
         if job.description:
             self._run.description = job.description
         if job.tags:
             self._run.set_tags(dict(job.tags))
-        if job.properties:
-            self._run.add_properties(dict(job.properties))
+        if plan.properties:
+            self._run.add_properties(dict(plan.properties))
 
     def details(self) -> RunDetails:
         """Ask the service how the run stands."""

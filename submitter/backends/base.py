@@ -1,6 +1,6 @@
 """The contract between the laptop and whatever runs jobs."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Protocol
@@ -30,6 +30,58 @@ class RegisteredEnvironment:
     version: str
     definition: EnvironmentDefinition
     native: Any = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class ComputeTarget:
+    """A compute target as the workspace describes it now.
+
+    Attributes:
+        name: Its name.
+        kind: Such as AmlCompute or ComputeInstance.
+        state: Its provisioning state; Succeeded if it can be used.
+        vm_size: The machines it is made of, such as STANDARD_D2_V2; empty if it has no such size.
+        nodes: How many nodes are up; `None` for what does not scale.
+        most_nodes: How many it can grow to; `None` for what does not scale.
+    """
+
+    name: str
+    kind: str
+    state: str
+    vm_size: str = ""
+    nodes: int | None = None
+    most_nodes: int | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a workspace has of what a plan needs.
+
+    Attributes:
+        compute: The plan's compute target.
+        environment: The registered environment that the run will use; `None` if the plan's own
+            definition is new and will be registered.
+    """
+
+    compute: ComputeTarget
+    environment: RegisteredEnvironment | None
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """How far the upload of a snapshot is.
+
+    Attributes:
+        files: Files that the storage has confirmed.
+        size: Their bytes.
+        all_files: Files that are uploaded: those that are new or changed.
+        all_size: Their bytes.
+    """
+
+    files: int
+    size: int
+    all_files: int
+    all_size: int
 
 
 @dataclass(frozen=True)
@@ -229,11 +281,23 @@ class RemoteRun(Protocol):
 class Backend(Protocol):
     """A workspace of one service generation."""
 
-    def submit(self, plan: Plan) -> RemoteRun:
+    def survey(self, plan: Plan) -> Survey:
+        """Look for what a plan needs, with nothing written."""
+
+    def submit(
+        self,
+        plan: Plan,
+        run_id: str,
+        on_survey: Callable[[Survey], object] = ...,
+        on_upload: Callable[[Uploaded], object] | None = ...,
+    ) -> RemoteRun:
         """Carry a plan out up to the moment in which the service has the run."""
 
     def run(self, run_id: str) -> RemoteRun:
         """Find a run again."""
+
+    def compute(self, name: str) -> ComputeTarget:
+        """Look a compute target up."""
 
     def runs(self, query: RunQuery) -> Sequence[RunSummary]:
         """List runs, the newest first."""

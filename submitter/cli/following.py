@@ -37,25 +37,40 @@ LogNames = Annotated[
 def follow_to_the_end(
     run: "RunHandle", *, as_json: bool, all_logs: bool = False, logs: Collection[str] = ()
 ) -> None:
-    """Show the run's log; raise what its end stands for.
+    """Show the run's log and print its end; raise what that stands for."""
+    end_with(show_to_its_end(run, as_json=as_json, all_logs=all_logs, logs=logs), as_json=as_json)
+
+
+def show_to_its_end(
+    run: "RunHandle", *, as_json: bool, all_logs: bool = False, logs: Collection[str] = ()
+) -> "RunDetails":
+    """Show the run's log until the run has ended.
 
     At a terminal Ctrl-C asks whether to stop the run, and the network may be gone for as long as
     the person wishes; elsewhere Ctrl-C and SIGTERM leave the run going at once.
 
     Args:
         run: The run.
-        as_json: The log goes to standard error, and standard output is JSON alone.
+        as_json: The log goes to standard error, and standard output is left to JSON alone.
         all_logs: Show the logs of all nodes and processes.
         logs: Show these logs.
-    """
-    from submitter.run_handle import raise_unless_completed
 
+    Returns:
+        How the run ended.
+    """
     screen = LogScreen(sys.stderr if as_json else sys.stdout)
     wanted = [*logs, *(["*"] if all_logs else [])]
     following = _start(run, screen, wanted)
     with _termination_interrupts():
         details = _wait(following, run, screen)
     screen.finish()
+    return details
+
+
+def end_with(details: "RunDetails", *, as_json: bool) -> None:
+    """Print how a run ended, and raise what that stands for."""
+    from submitter.run_handle import raise_unless_completed
+
     if as_json:
         print_json(as_data(details))
     raise_unless_completed(details)

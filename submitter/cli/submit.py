@@ -1,13 +1,23 @@
 """`submitter submit`: start a job's run and follow it to its end."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from submitter.cli.following import as_data, follow_to_the_end
+from submitter.cli.array import submit_array
+from submitter.cli.following import as_data, end_with, show_to_its_end
 from submitter.cli.options import AllowPlaintext, AsJson, JobFile, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, say
+from submitter.cli.plan import compute_line, environment_line
+from submitter.cli.progress import upload_progress
+
+if TYPE_CHECKING:
+    from submitter.backends.base import Survey
+    from submitter.planning import Plan
+    from submitter.run_handle import RunHandle
+
+_CHANGES_SHOWN = 10
 
 
 @in_workspace
@@ -18,6 +28,30 @@ def submit(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Follow the run, or leave once it is in.")
     ] = True,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="INPUT=VALUES",
+            help="Give an input another value; A,B or 1..5 makes an array of runs.",
+        ),
+    ] = None,
+    at_once: Annotated[
+        int, typer.Option(min=1, help="How many runs of an array there may be at a time.")
+    ] = 4,
+    run_id: Annotated[
+        str | None,
+        typer.Option(help="The run's id; if there is a run of that id, attach to it."),
+    ] = None,
+    scheduled_for: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Make the id of job and time (ISO 8601): one run a time, ever."
+        ),
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="How often to try again what the service lost.")
+    ] = 0,
     allow_plaintext: AllowPlaintext = None,
     on_emulator: Annotated[
         bool, typer.Option("--emulator", help="Run it on this machine, without Azure.")
@@ -31,23 +65,88 @@ def submit(
         config = job_file.parent / "emulator.yml"
         arguments = [argument for argument in sys.argv[1:] if argument != "--emulator"]
         raise typer.Exit(submit_on_emulator(arguments, config if config.exists() else None))
+    from submitter.array import members
+    from submitter.attempts import carry_through
+    from submitter.errors import InputError
     from submitter.job import Job
-    from submitter.planning import plan
-    from submitter.submission import submit
+    from submitter.planning import plan, with_inputs
+    from submitter.run_ids import instant_of
+    from submitter.submission import chosen_run_id, submit
 
-    made = plan(Job.from_file(job_file), allow_plaintext=allow_plaintext or ())
+    if retries and not wait:
+        raise InputError("--retries needs somebody who waits: leave --no-wait out.")
+    instant = instant_of(scheduled_for) if scheduled_for else None
+    allowed = allow_plaintext or ()
+    varied = members(settings or ())
+    made = plan(Job.from_file(job_file), allow_plaintext=allowed)
+    plans = [with_inputs(made, each.inputs, allow_plaintext=allowed) for each in varied]
+    chosen = chosen_run_id(made.job, run_id=run_id, scheduled_for=instant)
     for warning in made.warnings:
         say(f"warning: {warning}")
     opened = open_workspace()
-    say(
-        f"submitting {len(made.files)} files, {made.snapshot_size / 1e6:.2f} MB, to "
-        f"{made.job.compute} of {opened.name}"
-    )
-    run = submit(made, workspace=opened)
-    say(f"run {run.id}")
+    if len(varied) > 1:
+        submit_array(
+            plans,
+            varied,
+            opened,
+            array_id=chosen,
+            at_once=at_once,
+            retries=retries,
+            wait=wait,
+            as_json=as_json,
+        )
+        return
+    [only] = plans
+
+    def start(chosen: str | None) -> "RunHandle":
+        with upload_progress() as on_upload:
+            run = submit(
+                only,
+                run_id=chosen,
+                workspace=opened,
+                on_survey=lambda survey: _tell(only, survey),
+                on_upload=on_upload,
+            )
+        say(f"{'attached to the run' if run.attached else 'run'} {run.id}")
+        return run
+
+    _tell_changes(only, opened)
+    run = start(chosen)
     if wait:
-        follow_to_the_end(run, as_json=as_json)
+        details = carry_through(
+            run,
+            follow=lambda each: show_to_its_end(each, as_json=as_json),
+            again=start,
+            retries=retries,
+            on_retry=lambda ended, pause: say(
+                f"{ended.id} failed: {ended.error} Trying again in {pause:.0f} s."
+            ),
+        )
+        end_with(details, as_json=as_json)
     elif as_json:
         print_json(as_data(run.details()))
     else:
         typer.echo(run.id)
+
+
+def _tell(plan: "Plan", survey: "Survey") -> None:
+    """Show the short form of a plan, before anything is uploaded."""
+    say(f"environment  {environment_line(plan, survey)}")
+    say(f"compute      {compute_line(survey.compute)}")
+    say(f"snapshot     {len(plan.files)} files, {plan.snapshot_size / 1e6:.2f} MB")
+
+
+def _tell_changes(plan: "Plan", workspace: Any) -> None:
+    """Tell a person at a terminal what differs from the last submission of the same job."""
+    from submitter import records, summary
+    from submitter.workspace import full_name
+
+    before = records.last_of(plan.job, full_name(workspace))
+    if before is None or not sys.stderr.isatty():
+        return
+    changes = summary.differences(before.fingerprint, summary.fingerprint(plan))
+    say(f"since {before.run_id}: {'nothing has changed' if not changes else ''}")
+    for line in changes[:_CHANGES_SHOWN]:
+        say(f"  {line}")
+    if len(changes) > _CHANGES_SHOWN:
+        say(f"  and {len(changes) - _CHANGES_SHOWN} more")

@@ -5,12 +5,14 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from submitter.emulator import roles
 from submitter.emulator.entra import Entra, TokenError
 from submitter.emulator.service import Call, Claims, Problem, Route, Service
 from submitter.emulator.timestamps import iso, now
 from submitter.emulator.workspace import PROVIDER, WORKSPACE_PATH, Workspace
 
 HOST = "management.azure.com"
+PERMISSIONS = "providers/Microsoft.Authorization/permissions"
 AUDIENCES = ("https://management.core.windows.net/", "https://management.azure.com/")
 
 
@@ -39,6 +41,7 @@ class ResourceManager:
                 Route("GET", "/subscriptions", self._list_subscriptions),
                 Route("GET", "/subscriptions/{subscription}/resources", self._list_workspaces),
                 Route("GET", WORKSPACE_PATH, self._get_workspace),
+                Route("GET", f"{WORKSPACE_PATH}/{PERMISSIONS}", self._list_permissions),
                 *self._routes,
             ),
             authenticate=self._authenticate,
@@ -71,6 +74,18 @@ class ResourceManager:
         known = call.parameters["subscription"].lower() == self._workspace.subscription_id.lower()
         return JSONResponse({"value": [self._describe_workspace()] if known else []})
 
+    def _list_permissions(self, call: Call) -> Response:
+        """List what the caller may do, for whoever may see the workspace at all."""
+        self._get_workspace(call)
+        role = roles.role_of(self._entra, call.claims)
+        granted = {
+            "actions": role.actions,
+            "notActions": role.not_actions,
+            "dataActions": [],
+            "notDataActions": [],
+        }
+        return JSONResponse({"value": [granted]})
+
     def _get_workspace(self, call: Call) -> Response:
         asked = call.parameters
         if not self._workspace.is_named(
@@ -82,6 +97,7 @@ class ResourceManager:
                 f"The Resource '{PROVIDER}/workspaces/{asked['workspace']}' under resource group "
                 f"'{asked['resource_group']}' was not found.",
             )
+        roles.require(self._entra, call.claims, roles.READ_WORKSPACE, self._workspace.resource_id)
         return JSONResponse(self._describe_workspace())
 
     def _describe_workspace(self) -> Mapping[str, Any]:

@@ -126,9 +126,9 @@ class Machinery:
         snapshots = Snapshots(access, blobs, shared_access)
         self.metrics = Metrics(access)
         self.environments = Environments(access)
-        compute = Compute({}, self.state.path / "runs", python)
+        self.compute = compute = Compute({}, self.state.path / "runs", python)
         self._at_stop("compute targets", compute.stop)
-        computes = Computes(access, config.computes, compute)
+        self.computes = computes = Computes(access, config.computes, compute)
         provisioning = Provisioning(workspace, computes)
         sql_name = config.sql.server if config.sql else None
         complete = run_environment(reached_by, sql_name, sql_port)
@@ -252,6 +252,7 @@ def _principal(config: PrincipalConfig) -> Principal:
         certificate=certificate,
         secret_expired=config.expired,
         vault_permissions=frozenset(config.vault_permissions),
+        role=config.role,
     )
 
 

@@ -1,82 +1,21 @@
-"""Compute targets: a queue of jobs each, and a worker for every node.
-
-A job is a program on a folder of files. What its end means for a run is the business of whoever
-submitted it.
-"""
+"""Compute targets: nodes, and jobs that wait for them, run on them and end."""
 
 import logging
 import os
-import queue
 import shlex
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
-from submitter.emulator.process import ProcessGroup
+from submitter.emulator.jobs import Failure, Job, JobResult, PreparationError, Rank, Report
+from submitter.emulator.nodes import NodeCounts, NodePool, Place
+from submitter.emulator.process import ProcessGroup, Program
 
 logger = logging.getLogger(__name__)
 
 # What a cancelled program has for putting its things in order.
 GRACE_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Job:
-    """A program to carry out.
-
-    Attributes:
-        run_id: Names it.
-        target: The compute target.
-        script: The Python script to run, unless there is a command.
-        arguments: The script's arguments.
-        command: A shell command.
-        environment: All variables but PATH and HOME, which the compute target sets.
-        lay_out: Puts the job's files into a folder.
-        log: The file that standard output and error are added to.
-        time_limit: Seconds after which it is stopped; None for none.
-    """
-
-    run_id: str
-    target: str
-    script: str | None
-    arguments: tuple[str, ...]
-    command: str | None
-    environment: Mapping[str, str] = field(repr=False)
-    lay_out: Callable[[Path], None]
-    log: Path
-    time_limit: float | None = None
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """How a job ended.
-
-    Attributes:
-        exit_code: The program's exit code; None if it never ran.
-        canceled: Whether it was cancelled.
-        timed_out: Whether it was stopped for its time limit.
-        failure: Why it could not be started, if so.
-    """
-
-    exit_code: int | None = None
-    canceled: bool = False
-    timed_out: bool = False
-    failure: str | None = None
-
-
-class Report(Protocol):
-    """Is told how a job fares."""
-
-    def preparing(self) -> None:
-        """The job got a node."""
-
-    def running(self) -> None:
-        """The program has started."""
-
-    def ended(self, result: JobResult, folder: Path) -> None:
-        """The job is over; its files are still in `folder`."""
 
 
 class Compute:
@@ -87,6 +26,9 @@ class Compute:
         folder: Where jobs run, in a folder each.
         python: The interpreter that scripts run with, and that `python` is in commands.
         grace: Seconds that a cancelled program has before it is killed.
+
+    Attributes:
+        targets: How many nodes each target may have.
     """
 
     def __init__(
@@ -102,36 +44,47 @@ class Compute:
         self._grace = grace
         self._path = _search_path(self._python, folder / "bin")
         self._tasks: dict[str, _Task] = {}
-        self._queues: dict[str, queue.SimpleQueue[_Task | None]] = {}
-        self._workers: list[threading.Thread] = []
+        self._pools: dict[str, NodePool] = {}
+        self._failures: dict[str, list[Failure]] = {}
         self._lock = threading.Lock()
         for target, nodes in targets.items():
             self.resize(target, nodes)
 
-    def resize(self, target: str, nodes: int) -> None:
-        """Give a target, new or known, so many nodes; with none it takes no more jobs.
+    def resize(self, target: str, nodes: int, quota: int | None = None) -> None:
+        """Give a target, new or known, so many nodes.
 
-        Nodes that are too many go when they have worked off what is queued already.
+        Args:
+            target: The target.
+            nodes: How many it may have.
+            quota: How many the subscription has left for it; None for enough.
         """
         with self._lock:
-            tasks = self._queues.setdefault(target, queue.SimpleQueue())
-            added = nodes - self.targets.pop(target, 0)
-            if nodes:
-                self.targets[target] = nodes
-            for _ in range(added):
-                worker = threading.Thread(
-                    target=self._work, args=(tasks,), name=f"emulator-{target}", daemon=True
-                )
-                worker.start()
-                self._workers.append(worker)
-            for _ in range(-added):
-                tasks.put(None)
+            self.targets[target] = nodes
+            pool = self._pools.setdefault(target, NodePool(0))
+        pool.resize(nodes if quota is None else min(nodes, quota))
+
+    def remove(self, target: str) -> None:
+        """Remove a target: what it runs ends as it would, what waits for it is cancelled."""
+        with self._lock:
+            self.targets.pop(target, None)
+            waiting = [task for task in self._tasks.values() if task.job.target == target]
+        for task in waiting:
+            if task.group is None:
+                self._cancel(task, 0)
+
+    def counts(self, target: str) -> NodeCounts:
+        """Return what the nodes of a target do now."""
+        return self._pools[target].counts()
 
     def submit(self, job: Job, report: Report) -> None:
         """Put a job into the queue of its target."""
-        task = _Task(job, report)
-        self._tasks[job.run_id] = task
-        self._queues[job.target].put(task)
+        pool = self._pools[job.target]
+        task = _Task(job, report, pool, pool.queue(job.nodes))
+        with self._lock:
+            self._tasks[job.run_id] = task
+        name = f"emulator-{job.target}-{job.run_id}"
+        task.thread = threading.Thread(target=self._work, args=(task,), name=name, daemon=True)
+        task.thread.start()
 
     def cancel(self, run_id: str) -> None:
         """End a job: at once if it waits, with some grace if it runs."""
@@ -139,65 +92,100 @@ class Compute:
         if task is not None:
             self._cancel(task, self._grace)
 
+    def preempt(self, run_id: str) -> None:
+        """Take its nodes from a job that runs: it is killed, and waits for others before the rest.
+
+        Raises:
+            ValueError: It does not run.
+        """
+        task = self._tasks.get(run_id)
+        if task is None or not task.preempt():
+            raise ValueError(f"no node runs {run_id}")
+
+    def fail_next(self, target: str, failure: Failure, times: int) -> None:
+        """Let the next jobs that get nodes of a target fail before they start."""
+        with self._lock:
+            self._failures.setdefault(target, []).extend([failure] * times)
+
     def stop(self) -> None:
-        """End all jobs and workers; stopping twice is fine."""
-        for task in self._tasks.values():
+        """End all jobs; stopping twice is fine."""
+        with self._lock:
+            tasks = list(self._tasks.values())
+        for task in tasks:
             self._cancel(task, 0)
-        for target, nodes in self.targets.items():
-            for _ in range(nodes):
-                self._queues[target].put(None)
-        for worker in self._workers:
-            worker.join()
+        for task in tasks:
+            task.thread.join()
 
     def _cancel(self, task: "_Task", grace: float) -> None:
-        process = task.cancel()
-        if process is None:
+        group = task.cancel()
+        if group is None:
             return
         # Not in the caller's time: a request waits for its answer.
-        threading.Thread(target=process.terminate, args=(grace,), daemon=True).start()
+        threading.Thread(target=group.terminate, args=(grace,), daemon=True).start()
 
-    def _work(self, tasks: "queue.SimpleQueue[_Task | None]") -> None:
-        while (task := tasks.get()) is not None:
-            folder = self._folder / task.job.run_id
-            try:
-                result = self._carry_out(task, folder)
-            except Exception as error:
-                logger.exception("run %s could not be started", task.job.run_id)
-                result = JobResult(failure=f"{type(error).__name__}: {error}")
-            try:
-                task.report.ended(result, folder / "work")
-            except Exception:
-                logger.exception("the end of run %s could not be written down", task.job.run_id)
+    def _work(self, task: "_Task") -> None:
+        folder = self._folder / task.job.run_id
+        folders: list[Path] = []
+        while True:
+            if not task.pool.take(task.place, lambda: task.canceled):
+                result = JobResult(canceled=True)
+                break
+            attempt = folder / f"attempt-{task.attempt}"
+            folders = [attempt / f"node-{node}" / "work" for node in range(task.job.nodes)]
+            result, place = self._attempt(task, folders), task.place
+            starts_again = task.starts_again()
+            task.pool.release(place)
+            if not starts_again:
+                break
+            task.report.queued()
+        try:
+            task.report.ended(result, folders)
+        except Exception:
+            logger.exception("the end of run %s could not be written down", task.job.run_id)
 
-    def _carry_out(self, task: "_Task", folder: Path) -> JobResult:
+    def _attempt(self, task: "_Task", folders: Sequence[Path]) -> JobResult:
+        try:
+            return self._carry_out(task, folders)
+        except PreparationError as error:
+            return JobResult(failure=error.failure)
+        except Exception as error:
+            logger.exception("run %s could not be started", task.job.run_id)
+            return JobResult(failure=Failure(f"{type(error).__name__}: {error}"))
+
+    def _carry_out(self, task: "_Task", folders: Sequence[Path]) -> JobResult:
         job = task.job
-        if task.canceled:
-            return JobResult(canceled=True)
         task.report.preparing()
-        work, home = folder / "work", folder / "home"
-        work.mkdir(parents=True)
-        home.mkdir()
-        job.lay_out(work)
-        # Azure ML makes both before the command starts; scripts write there without asking.
-        (work / "outputs").mkdir(exist_ok=True)
-        (work / "logs").mkdir(exist_ok=True)
-        environment = {**job.environment, "PATH": self._path, "HOME": str(home)}
-        with job.log.open("ab") as log:
-            process = task.start(lambda: ProcessGroup(self._arguments(job), work, environment, log))
-            if process is None:
-                return JobResult(canceled=True)
-            task.report.running()
-            code = process.wait(job.time_limit)
-            timed_out = code is None
-            if timed_out:
-                process.terminate(self._grace)
-                code = process.wait()
-        return JobResult(exit_code=code, canceled=task.canceled, timed_out=timed_out)
+        with self._lock:
+            failures = self._failures.get(job.target)
+            if failures:
+                raise PreparationError(failures.pop(0))
+        for work in folders:
+            work.mkdir(parents=True)
+            (work.parent / "home").mkdir()
+            job.lay_out(work)
+            # Azure ML makes both before the command starts; scripts write there without asking.
+            (work / "outputs").mkdir(exist_ok=True)
+            (work / "logs").mkdir(exist_ok=True)
+        ranks = job.ranks(task.attempt)
+        programs = [self._program(job, rank, folders[rank.node]) for rank in ranks]
+        group = task.start(lambda: ProcessGroup(programs, self._grace))
+        if group is None:
+            return JobResult(canceled=True)
+        task.report.running()
+        code = group.wait(job.time_limit)
+        timed_out = code is None
+        if timed_out:
+            group.terminate(self._grace)
+            code = group.wait()
+        failed = group.failed or 0
+        return JobResult(code, failed, ranks[failed].log, task.canceled, timed_out)
 
-    def _arguments(self, job: Job) -> list[str]:
+    def _program(self, job: Job, rank: Rank, work: Path) -> Program:
+        arguments = [self._python, str(job.script), *job.arguments]
         if job.command is not None:
-            return ["bash", "-c", job.command]
-        return [self._python, str(job.script), *job.arguments]
+            arguments = ["bash", "-c", job.command]
+        own = {"PATH": self._path, "HOME": str(work.parent / "home")}
+        return Program(arguments, work, {**job.environment, **rank.environment, **own}, rank.log)
 
 
 @dataclass
@@ -206,22 +194,49 @@ class _Task:
 
     job: Job
     report: Report
+    pool: NodePool
+    place: Place
+    attempt: int = 0
     canceled: bool = False
-    process: ProcessGroup | None = None
+    preempted: bool = False
+    group: ProcessGroup | None = None
+    thread: threading.Thread = field(default_factory=threading.Thread)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, start: Callable[[], ProcessGroup]) -> ProcessGroup | None:
-        """Start the program, unless the job has been cancelled meanwhile."""
+        """Start the processes, unless the job has been cancelled meanwhile."""
         with self.lock:
             if not self.canceled:
-                self.process = start()
-            return self.process
+                self.group = start()
+                self.pool.start(self.place)
+            return self.group
 
     def cancel(self) -> ProcessGroup | None:
-        """Mark the job as cancelled; return its program if that has started."""
+        """Mark the job as cancelled; return its processes if they have started."""
         with self.lock:
             self.canceled = True
-            return self.process
+        self.pool.look_again()
+        return self.group
+
+    def preempt(self) -> bool:
+        """Kill the processes; return whether there were any."""
+        with self.lock:
+            group = self.group
+            if group is None or group.is_over():
+                return False
+            self.preempted = True
+        group.terminate(0)
+        return True
+
+    def starts_again(self) -> bool:
+        """Say whether the job was preempted; if so, it is in the queue again, before the rest."""
+        with self.lock:
+            if not self.preempted or self.canceled:
+                return False
+            self.preempted, self.group = False, None
+            self.attempt += 1
+        self.place = self.pool.queue(self.job.nodes, first=True)
+        return True
 
 
 def _search_path(python: str, folder: Path) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict
 
@@ -44,6 +44,7 @@ class PrincipalConfig:
         certificate: A PEM file with the certificate it may sign in with.
         expired: Whether its secret counts as expired (AADSTS7000222).
         vault_permissions: What it may do with secrets; all vaults alike.
+        role: What it may do in the workspace: a built-in role of Azure.
     """
 
     __pydantic_config__ = _STRICT
@@ -54,6 +55,9 @@ class PrincipalConfig:
     certificate: Path | None = None
     expired: bool = False
     vault_permissions: tuple[str, ...] = ("get", "list", "set", "delete")
+    role: Literal["Owner", "Contributor", "AzureML Data Scientist", "Reader", "none"] = (
+        "Contributor"
+    )
 
     def __post_init__(self) -> None:
         _check_vault_permissions(self.vault_permissions)
@@ -120,19 +124,31 @@ class ComputeConfig:
 
     Attributes:
         vm_size: The size of its nodes.
-        max_nodes: How many runs it carries out at a time; the rest waits in a queue.
+        min_nodes: How many it keeps when there is nothing to do.
+        max_nodes: How many nodes it grows to; runs that find no free nodes wait in a queue.
+        vm_priority: `dedicated`, or `lowpriority`, whose nodes can be preempted.
+        node_quota: How many nodes the subscription's quota lets it have; None for enough.
+        provisioning_state: `Succeeded`, or what became of making it.
         identity: The managed identity that its runs have, by name.
     """
 
     __pydantic_config__ = _STRICT
 
     vm_size: str = "STANDARD_DS2_V2"
+    min_nodes: int = 0
     max_nodes: int = 2
+    vm_priority: Literal["dedicated", "lowpriority"] = "dedicated"
+    node_quota: int | None = None
+    provisioning_state: Literal["Succeeded", "Creating", "Failed", "Deleting"] = "Succeeded"
     identity: str | None = None
 
     def __post_init__(self) -> None:
         if self.max_nodes < 1:
             raise ValueError("max_nodes must be at least 1")
+        if not 0 <= self.min_nodes <= self.max_nodes:
+            raise ValueError("min_nodes must be between 0 and max_nodes")
+        if self.node_quota is not None and self.node_quota < 0:
+            raise ValueError("node_quota must be at least 0")
 
 
 @dataclass(frozen=True)

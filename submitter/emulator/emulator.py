@@ -15,6 +15,7 @@ from submitter.emulator.config import Config
 from submitter.emulator.config_file import load_config, parse_config
 from submitter.emulator.errors import EmulatorError
 from submitter.emulator.faults import Faults
+from submitter.emulator.jobs import Failure
 from submitter.emulator.journal import Journal, RequestRecord
 from submitter.emulator.vault import Vault
 
@@ -213,6 +214,40 @@ class Emulator:
             The run as it is then.
         """
         return self._started.history.wait(run_id, statuses, timeout)
+
+    def preempt(self, run_id: str) -> None:
+        """Take its nodes from a run on low-priority nodes, as Azure does when it needs them.
+
+        The run is killed and waits, before all others, to be started again from its beginning.
+
+        Raises:
+            ValueError: The run does not run, or its compute target is not `lowpriority`.
+        """
+        target = self._started.computes.get(str(self.run(run_id).target))
+        if target is None or target.vm_priority != "lowpriority":
+            raise ValueError(f"{run_id} is not on a compute target with vm_priority: lowpriority")
+        self._started.compute.preempt(run_id)
+
+    def fail_next_run(
+        self,
+        target: str,
+        message: str = "The node failed to start.",
+        code: str = "ServiceError",
+        times: int = 1,
+    ) -> None:
+        """Let the next runs that get nodes of a compute target fail before their program starts.
+
+        Args:
+            target: The compute target.
+            message: What the run's error says.
+            code: Its code: `ServiceError` is not the user's fault, `UserError` is.
+            times: How many runs fail.
+        """
+        self._started.compute.fail_next(target, Failure(message, code), times)
+
+    def break_image(self, environment: str) -> None:
+        """Let every image build of an environment fail, and with it the runs that need it."""
+        self._started.environments.images.break_builds(environment)
 
     def metrics(self, run_id: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Return what a run has logged, by metric."""

@@ -53,6 +53,7 @@ class Principal:
         certificate: Its certificate, or None if it has none.
         secret_expired: Whether the secret counts as expired.
         vault_permissions: What it may do with secrets in a vault.
+        role: The name of its role on the workspace.
         object_id: Its id in the directory.
     """
 
@@ -62,6 +63,7 @@ class Principal:
     certificate: x509.Certificate | None = field(repr=False, default=None)
     secret_expired: bool = False
     vault_permissions: frozenset[str] = frozenset()
+    role: str = "Contributor"
     object_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 

@@ -150,7 +150,9 @@ def test_registering_the_same_content_keeps_the_version(workspace: Any) -> None:
     first = Environment.get(workspace, "tutorial", version="1")
     assert "KEY_VAULT_URL" in first.environment_variables
     assert "tutorial" in Environment.list(workspace)
-    assert latest.get_image_details(workspace)["imageExistsInRegistry"]
+    assert not latest.get_image_details(workspace).image_exist
+    latest.build(workspace).wait_for_completion(show_output=False)
+    assert latest.get_image_details(workspace).image_exist
 
 
 def test_an_unknown_environment_is_named_in_the_error(workspace: Any) -> None:
@@ -557,14 +559,14 @@ def test_compute_targets_are_listed_with_their_size(workspace: Any) -> None:
     assert ComputeTarget(workspace, "cpu-cluster").vm_size == "STANDARD_DS2_V2"
 
 
-def test_a_distributed_run_is_refused_not_played_wrongly(
+def test_a_run_on_more_nodes_than_there_are_is_refused(
     workspace: Any, source: Callable[[str], str]
 ) -> None:
-    """More than one node is refused by name."""
+    """It would wait for ever."""
     from azureml.core.runconfig import MpiConfiguration
 
-    with pytest.raises(Exception, match="more than one node"):
-        submit(workspace, source("print(1)"), distributed_job_config=MpiConfiguration(node_count=2))
+    with pytest.raises(Exception, match="asks for 3 nodes, and compute target 'cpu-cluster' has"):
+        submit(workspace, source("print(1)"), distributed_job_config=MpiConfiguration(node_count=3))
 
 
 def test_a_run_that_exceeds_its_time_is_cancelled(

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from submitter.emulator import roles
 from submitter.emulator.arm import AUDIENCES as ARM_AUDIENCES
 from submitter.emulator.entra import Entra, TokenError
 from submitter.emulator.service import Call, Claims, Problem, Route, Service
@@ -38,6 +39,14 @@ class Access:
             render=self._render,
         )
 
+    def require(self, call: Call, action: str) -> None:
+        """Refuse a caller whose role does not allow an action.
+
+        Raises:
+            Problem: 403.
+        """
+        roles.require(self._entra, call.claims, action, self.workspace.resource_id)
+
     def run_token(self, run_id: str, seconds: float) -> str:
         """Sign the token that a run uses for these services."""
         return self._entra.issue(run_id, RUN_AUDIENCE, seconds=seconds, runId=run_id)
@@ -51,6 +60,7 @@ class Access:
         except TokenError as error:
             raise Problem(401, "Unauthorized", str(error)) from None
         self._check_workspace(call)
+        roles.require(self._entra, claims, roles.READ_WORKSPACE, self.workspace.resource_id)
         return claims
 
     def _check_workspace(self, call: Call) -> None:

@@ -13,6 +13,9 @@ from submitter.emulator.service import Call, Problem, Route, Service
 from submitter.emulator.timestamps import iso, now
 from submitter.emulator.workspace import PROVIDER, WORKSPACE_PATH
 
+_PRIORITIES = {"dedicated": "Dedicated", "lowpriority": "LowPriority"}
+_NOT_MADE = [{"error": {"code": "ProvisioningFailed", "message": "The cluster was not made."}}]
+
 
 class Computes:
     """The compute targets and what the workspace says about them.
@@ -57,13 +60,14 @@ class Computes:
         """Make a target, or change one."""
         with self._lock:
             self._targets[name] = target
-            self._compute.resize(name, target.max_nodes)
+            is_made = target.provisioning_state == "Succeeded"
+            self._compute.resize(name, target.max_nodes, target.node_quota if is_made else 0)
 
     def remove(self, name: str) -> None:
         """Remove a target; what it runs already ends as it would."""
         with self._lock:
             if self._targets.pop(name, None) is not None:
-                self._compute.resize(name, 0)
+                self._compute.remove(name)
 
     def _list(self, _call: Call) -> Response:
         with self._lock:
@@ -87,22 +91,33 @@ class Computes:
     def _describe(self, name: str, target: ComputeConfig) -> Mapping[str, Any]:
         """Write a target; `userAccountCredentials` must be absent, null crashes the SDK."""
         workspace = self._access.workspace
-        states = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
+        made = target.provisioning_state == "Succeeded"
+        counts = self._compute.counts(name)
+        busy = counts.preparing + counts.running
+        present = max(target.min_nodes, busy) if made else 0
+        lacking = _beyond_quota(target, counts.wanted)
         cluster = {
             "vmSize": target.vm_size,
-            "vmPriority": "Dedicated",
+            "vmPriority": _PRIORITIES[target.vm_priority],
             "osType": "Linux",
             "allocationState": "Steady",
             "allocationStateTransitionTime": self._created,
-            "errors": None,
-            "currentNodeCount": 0,
-            "targetNodeCount": 0,
+            "errors": [lacking] if lacking else None,
+            "currentNodeCount": present,
+            "targetNodeCount": present,
             "scaleSettings": {
-                "minNodeCount": 0,
+                "minNodeCount": target.min_nodes,
                 "maxNodeCount": target.max_nodes,
                 "nodeIdleTimeBeforeScaleDown": "PT120S",
             },
-            "nodeStateCounts": dict.fromkeys((f"{state}NodeCount" for state in states), 0),
+            "nodeStateCounts": {
+                "preparingNodeCount": counts.preparing,
+                "runningNodeCount": counts.running,
+                "idleNodeCount": present - busy if made else 0,
+                "unusableNodeCount": 0,
+                "leavingNodeCount": 0,
+                "preemptedNodeCount": 0,
+            },
             "subnet": None,
             "virtualMachineImage": None,
             "remoteLoginPortPublicAccess": "NotSpecified",
@@ -118,8 +133,8 @@ class Computes:
                 "computeType": "AmlCompute",
                 "computeLocation": workspace.region,
                 "description": "",
-                "provisioningState": "Succeeded",
-                "provisioningErrors": None,
+                "provisioningState": target.provisioning_state,
+                "provisioningErrors": _NOT_MADE if target.provisioning_state == "Failed" else None,
                 "provisioningWarnings": {},
                 "createdOn": self._created,
                 "modifiedOn": self._created,
@@ -129,3 +144,14 @@ class Computes:
                 "properties": cluster,
             },
         }
+
+
+def _beyond_quota(target: ComputeConfig, wanted: int) -> Mapping[str, Any] | None:
+    """Return what the service says of a cluster that cannot grow to what a run waits for."""
+    if target.node_quota is None or wanted <= target.node_quota:
+        return None
+    message = (
+        f"Operation results in exceeding quota limits of Core. Maximum allowed: "
+        f"{target.node_quota} nodes, requested: {wanted} nodes."
+    )
+    return {"error": {"code": "ClusterCoreQuotaReached", "message": message}}

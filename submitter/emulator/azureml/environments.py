@@ -8,7 +8,9 @@ from urllib.parse import quote
 
 from starlette.responses import JSONResponse, Response
 
+from submitter.emulator import roles
 from submitter.emulator.azureml.access import Access, listed, user_error
+from submitter.emulator.azureml.images import Images, describe
 from submitter.emulator.service import Call, Route, Service
 from submitter.emulator.workspace import WORKSPACE_PATH
 
@@ -43,10 +45,14 @@ class Environments:
 
     Args:
         access: The workspace's front.
+
+    Attributes:
+        images: The images that were built of them.
     """
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self.images = Images()
         self._environments: dict[str, tuple[EnvironmentVersion, ...]] = {}
         self._lock = threading.Lock()
 
@@ -117,11 +123,15 @@ class Environments:
         return JSONResponse(self._asked_for(call).definition)
 
     def _get_image(self, call: Call) -> Response:
-        """Describe the image; the emulator builds none, and the SDK wants a registry."""
-        registry = {"address": "emulator.azurecr.io", "username": None, "password": None}
-        image = {"name": f"azureml/{self._asked_for(call).name}", "registry": registry}
+        environment = self._asked_for(call)
         return JSONResponse(
-            {"imageExistsInRegistry": True, "dockerImage": image, "vulnerabilities": None}
+            {
+                "imageExistsInRegistry": self.images.is_built(
+                    environment.name, environment.content
+                ),
+                "dockerImage": describe(environment.content),
+                "vulnerabilities": None,
+            }
         )
 
     def _build(self, call: Call) -> Response:
@@ -135,9 +145,9 @@ class Environments:
         return JSONResponse({"location": address}, status_code=202)
 
     def _get_build(self, call: Call) -> Response:
-        """Say that the image is there: every environment is the emulator's own interpreter."""
-        self._asked_for(call)
-        return JSONResponse({"status": "Succeeded", "logUrl": None})
+        environment = self._asked_for(call)
+        built = self.images.build(environment.name, environment.content)
+        return JSONResponse({"status": "Succeeded" if built else "Failed", "logUrl": None})
 
     def _get_labelled(self, call: Call) -> Response:
         """Return the latest version; the emulator keeps no label but `latest`."""
@@ -155,6 +165,7 @@ class Environments:
         return found
 
     def _register(self, call: Call) -> Response:
+        self._access.require(call, roles.REGISTER_ENVIRONMENT)
         sent = call.json or {}
         # The SDK sends some keys in Pascal case and reads all of them in camel case.
         content = {

@@ -2,25 +2,28 @@
 
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from submitter.emulator import roles
 from submitter.emulator.azureml.access import Access, user_error
 from submitter.emulator.azureml.artifacts import Artifacts
+from submitter.emulator.azureml.distribution import Distribution, not_played, read_distribution
 from submitter.emulator.azureml.environments import CONTENT, Environments
 from submitter.emulator.azureml.history import FINAL, Experiment, History, RunRecord
+from submitter.emulator.azureml.images import BUILD_LOG
 from submitter.emulator.azureml.runs import RUN_TOKEN_SECONDS
 from submitter.emulator.azureml.snapshots import Snapshots
-from submitter.emulator.compute import Compute, Job, JobResult
+from submitter.emulator.compute import Compute
+from submitter.emulator.jobs import Failure, Job, JobResult, PreparationError, Rank
 from submitter.emulator.service import Call, Problem, Route, Service
 from submitter.emulator.timestamps import iso, now
 from submitter.emulator.workspace import WORKSPACE_PATH
 
-LOG = "user_logs/std_log.txt"
 UPLOADED_FOLDERS = ("outputs", "logs")
 TAIL_BYTES = 2000
 Environment = Mapping[str, str]
@@ -82,21 +85,33 @@ class Execution:
         return JSONResponse({})
 
     def _submit(self, call: Call) -> Response:
+        self._access.require(call, roles.SUBMIT)
         sent = call.json or {}
         definition = _in_camel_case(sent.get("Configuration") or {})
         snapshot = str(sent.get("SnapshotId"))
-        _refuse_what_is_not_played(definition)
-        target = str(definition.get("target"))
-        if target not in self._compute.targets:
-            raise user_error(f"Unknown compute target '{target}'.", 400)
+        distribution = _read_what_is_played(definition)
+        self._check_target(str(definition.get("target")), distribution.nodes)
         self._snapshots.files(snapshot)
         definition["environment"] = self._registered(definition.get("environment") or {})
         experiment = self._history.create_experiment(call.parameters["experiment"])
         run_id = call.query.get("runId") or f"{experiment.name}_{uuid.uuid4().hex[:16]}"
-        self._history.create_run(experiment, run_id, call.claims.get("oid"))
+        if not self._history.add_run(experiment, run_id, call.claims.get("oid")):
+            raise Problem(409, "Conflict", f"A run with the id {run_id} exists already.")
         run = self._note_submission(experiment, run_id, definition, snapshot)
-        self._compute.submit(self._job(run, definition, snapshot), _Report(self, run_id))
+        job = self._job(run, definition, distribution, snapshot)
+        self._compute.submit(job, _Report(self, run_id))
         return JSONResponse({"runId": run_id})
+
+    def _check_target(self, target: str, nodes: int) -> None:
+        """Refuse a target that there is not, or that could never have so many nodes."""
+        most = self._compute.targets.get(target)
+        if most is None:
+            raise user_error(f"Unknown compute target '{target}'.", 400)
+        if nodes > most:
+            message = (
+                f"The run asks for {nodes} nodes, and compute target '{target}' has at most {most}."
+            )
+            raise user_error(message, 400)
 
     def _registered(self, environment: Mapping[str, Any]) -> Mapping[str, Any]:
         """Register the environment of a run that has no version yet."""
@@ -138,9 +153,14 @@ class Execution:
             definition=definition,
         )
 
-    def _job(self, run: RunRecord, definition: Mapping[str, Any], snapshot: str) -> Job:
-        log = self._artifacts.file(run.data_container_id, LOG)
-        log.touch()
+    def _job(
+        self,
+        run: RunRecord,
+        definition: Mapping[str, Any],
+        distribution: Distribution,
+        snapshot: str,
+    ) -> Job:
+        self._ranks(run, distribution, 0)  # its logs are there, and empty, while it waits
         registered = (definition.get("environment") or {}).get("environmentVariables") or {}
         per_run = definition.get("environmentVariables") or {}
         given = {name: str(value) for name, value in {**registered, **per_run}.items()}
@@ -148,6 +168,7 @@ class Execution:
         return Job(
             run_id=run.run_id,
             target=str(run.target),
+            nodes=distribution.nodes,
             script=definition.get("script"),
             arguments=tuple(str(argument) for argument in definition.get("arguments") or ()),
             command=_command_of(definition),
@@ -156,10 +177,33 @@ class Execution:
                 **self._identity(str(run.target)),
                 **self._run_variables(run),
             },
-            lay_out=lambda folder: self._snapshots.extract(snapshot, folder),
-            log=log,
+            lay_out=lambda folder: self._lay_out(folder, run, definition, snapshot),
+            ranks=lambda attempt: self._ranks(run, distribution, attempt),
             time_limit=float(limit) if limit else None,
         )
+
+    def _lay_out(
+        self, folder: Path, run: RunRecord, definition: Mapping[str, Any], snapshot: str
+    ) -> None:
+        """Put the snapshot into a node's folder; the image comes first, as in Azure."""
+        sent = definition.get("environment") or {}
+        name = str(sent.get("name"))
+        registered = self._environments.get(name, sent.get("version"))
+        if not self._environments.images.build(name, registered.content if registered else sent):
+            log = self._artifacts.file(run.data_container_id, BUILD_LOG)
+            log.write_text("The emulator was told to let the builds of this image fail.\n")
+            message = f"Image build failed. For more details, check log file {BUILD_LOG}."
+            raise PreparationError(Failure(message, code="UserError"))
+        self._snapshots.extract(snapshot, folder)
+
+    def _ranks(self, run: RunRecord, distribution: Distribution, attempt: int) -> Sequence[Rank]:
+        """Make the processes of an attempt, with a log each."""
+        ranks = []
+        for number, seat in enumerate(distribution.seats()):
+            log = self._artifacts.file(run.data_container_id, distribution.log(number, attempt))
+            log.touch()
+            ranks.append(Rank(seat.node, seat.variables, log))
+        return ranks
 
     def _run_variables(self, run: RunRecord) -> Environment:
         """Return the variables that `Run.get_context` needs, and those scripts look at."""
@@ -188,11 +232,15 @@ class Execution:
             started = {"start_time_utc": iso(now())} if status == "Running" else {}
             self._history.update(run_id, status=status, **started)
 
-    def note_end(self, run_id: str, result: JobResult, folder: Path) -> None:
-        """Upload what a run left behind and write down how it ended."""
+    def note_end(self, run_id: str, result: JobResult, folders: Sequence[Path]) -> None:
+        """Upload what a run left behind on its nodes and write down how it ended.
+
+        The first node comes last: of files with the same name, its own stays.
+        """
         run = self._history.run(run_id)
-        for name in UPLOADED_FOLDERS:
-            self._upload(run, folder, name)
+        for folder in reversed(folders):
+            for name in UPLOADED_FOLDERS:
+                self._upload(run, folder, name)
         if result.canceled:
             self._history.end(run_id, "Canceled")
         elif result.timed_out:
@@ -203,7 +251,7 @@ class Execution:
             self._history.end(run_id, "Completed")
         else:
             # What the script itself said with `Run.fail` tells more than its exit code.
-            error = run.error or self._error(_explain(result, self._tail(run)), result)
+            error = run.error or self._error(_explain(result), result)
             self._history.end(run_id, "Failed", error)
 
     def _upload(self, run: RunRecord, folder: Path, name: str) -> None:
@@ -212,16 +260,10 @@ class Execution:
                 path = file.relative_to(folder).as_posix()
                 shutil.copyfile(file, self._artifacts.file(run.data_container_id, path))
 
-    def _tail(self, run: RunRecord) -> str:
-        with self._artifacts.file(run.data_container_id, LOG).open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - TAIL_BYTES))
-            return file.read().decode("utf-8", "replace").strip()
-
     def _error(self, message: str, result: JobResult) -> Mapping[str, Any]:
         region = self._access.workspace.region
         error: dict[str, Any] = {
-            "code": "ServiceError" if result.failure else "UserError",
+            "code": result.failure.code if result.failure else "UserError",
             "message": message,
             "messageParameters": {},
             "details": [],
@@ -236,15 +278,18 @@ class _Report:
         self._execution = execution
         self._run_id = run_id
 
+    def queued(self) -> None:
+        self._execution.note_status(self._run_id, "Queued")
+
     def preparing(self) -> None:
         self._execution.note_status(self._run_id, "Preparing")
 
     def running(self) -> None:
         self._execution.note_status(self._run_id, "Running")
 
-    def ended(self, result: JobResult, folder: Path) -> None:
+    def ended(self, result: JobResult, folders: Sequence[Path]) -> None:
         self._execution.note_status(self._run_id, "Finalizing")
-        self._execution.note_end(self._run_id, result, folder)
+        self._execution.note_end(self._run_id, result, folders)
 
 
 def _in_camel_case(configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,30 +305,28 @@ def _command_of(definition: Mapping[str, Any]) -> str | None:
     return command if isinstance(command, str) else " ".join(str(part) for part in command)
 
 
-def _refuse_what_is_not_played(definition: Mapping[str, Any]) -> None:
-    """Refuse runs that would do something else here than in Azure."""
-    if int(definition.get("nodeCount") or 1) > 1:
-        raise _not_played("more than one node (nodeCount > 1)")
-    communicator = definition.get("communicator") or "None"
-    if communicator != "None":
-        raise _not_played(f"distributed runs (communicator {communicator})")
-    framework = definition.get("framework") or "Python"
-    if framework != "Python":
-        raise _not_played(f"the framework {framework}")
+def _read_what_is_played(definition: Mapping[str, Any]) -> Distribution:
+    """Return how a run is distributed; refuse what would do something else here than in Azure."""
     for inputs in ("data", "dataReferences", "outputData"):
         if definition.get(inputs):
-            raise _not_played(f"data inputs and outputs of a run ({inputs})")
+            raise not_played(f"data inputs and outputs of a run ({inputs})")
+    return read_distribution(definition)
 
 
-def _not_played(what: str) -> Problem:
-    return Problem(
-        400, "NotPlayedByEmulator", f"The emulator's compute does not play {what}; Azure ML does."
-    )
-
-
-def _explain(result: JobResult, tail: str) -> str:
+def _explain(result: JobResult) -> str:
     """Say why a run failed, as Azure ML does: the exit code, then the end of the log."""
     if result.failure:
-        return f"The run could not be started: {result.failure}"
+        return f"The run could not be started: {result.failure.message}"
+    assert result.log is not None  # noqa: S101 - a process that ended has a log
     message = f"User program exited with status code {result.exit_code}."
+    if result.log.name != "std_log.txt":
+        message += f" It was process {result.failed}, whose log is {result.log.name}."
+    tail = _tail(result.log)
     return f"{message} The log ends:\n{tail}" if tail else f"{message} The log is empty."
+
+
+def _tail(log: Path) -> str:
+    with log.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - TAIL_BYTES))
+        return file.read().decode("utf-8", "replace").strip()

@@ -211,6 +211,14 @@ class History:
                 raise user_error(f"Run {run_id} was not found.")
             return self._runs[run_id]
 
+    def add_run(self, experiment: Experiment, run_id: str, owner: str | None) -> bool:
+        """Make a run; return False, and change nothing, if there is one with that id."""
+        with self._lock:
+            if run_id in self._runs:
+                return False
+            self.create_run(experiment, run_id, owner)
+            return True
+
     def create_run(self, experiment: Experiment, run_id: str, owner: str | None) -> RunRecord:
         """Return the run with that id, which is made if there is none."""
         with self._lock:

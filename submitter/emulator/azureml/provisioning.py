@@ -77,7 +77,12 @@ class Provisioning:
     ) -> Response:
         scale = cluster.get("scaleSettings") or {}
         try:
-            target = replace(target, max_nodes=int(scale.get("maxNodeCount") or target.max_nodes))
+            target = replace(
+                target,
+                min_nodes=int(scale.get("minNodeCount") or 0),
+                max_nodes=int(scale.get("maxNodeCount") or target.max_nodes),
+                vm_priority=str(cluster.get("vmPriority") or target.vm_priority).lower(),  # type: ignore[arg-type]
+            )
         except ValueError as error:
             raise Problem(400, "BadRequest", f"Compute '{name}': {error}.") from None
         self._computes.put(name, target)

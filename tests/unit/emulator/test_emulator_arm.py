@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from support.service_client import ServiceClient
 
-from submitter.emulator.arm import ResourceManager
-from submitter.emulator.entra import Entra
+from submitter.emulator.arm import AUDIENCES, PERMISSIONS, ResourceManager
+from submitter.emulator.entra import Entra, Principal
+from submitter.emulator.roles import REGISTER_ENVIRONMENT, ROLES, SUBMIT
 from submitter.emulator.service import Problem
 from submitter.emulator.workspace import Workspace
 
@@ -56,3 +58,37 @@ def test_a_caller_needs_a_token_for_it(
 def test_the_list_of_clouds_is_public(manager: ServiceClient) -> None:
     """A client asks for it before it has a token."""
     assert replace(manager, token=None).ask("GET", "/metadata/endpoints") == []
+
+
+def test_what_a_role_does_not_allow_is_refused(
+    workspace: Workspace,
+) -> None:
+    """A reader sees the workspace and what it may do; whoever has no role sees nothing."""
+    reader = Entra("tenant", [Principal("r", "r", role="Reader")])
+    [granted] = _ask(workspace, reader, f"{workspace.resource_id}/{PERMISSIONS}")["value"]
+    assert granted["actions"] == ["*/read"]
+    nobody = Entra("tenant", [Principal("r", "r", role="none")])
+    with pytest.raises(Problem, match="authorization to perform action .*workspaces/read'") as no:
+        _ask(workspace, nobody, workspace.resource_id)
+    assert (no.value.status, no.value.code) == (403, "AuthorizationFailed")
+
+
+def _ask(workspace: Workspace, entra: Entra, path: str) -> Any:
+    service = ResourceManager(workspace, entra).service()
+    token = entra.issue("r", AUDIENCES[0], appid="r", oid="o")
+    return ServiceClient(service, token).ask("GET", path)
+
+
+@pytest.mark.parametrize(
+    ("role", "permitted"),
+    [
+        ("Owner", [True, True, True]),
+        ("AzureML Data Scientist", [True, True, False]),
+        ("Reader", [False, False, False]),
+    ],
+)
+def test_roles_are_azures(role: str, permitted: list[bool]) -> None:
+    """A data scientist submits and registers, and makes no compute."""
+    make_compute = "Microsoft.MachineLearningServices/workspaces/computes/write"
+    actions = (SUBMIT, REGISTER_ENVIRONMENT, make_compute)
+    assert [ROLES[role].permits(action) for action in actions] == permitted

@@ -4,13 +4,15 @@ import os
 import queue
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
-from submitter.emulator.compute import Compute, Job, JobResult
+from submitter.emulator.compute import Compute
+from submitter.emulator.jobs import Failure, Job, JobResult, Rank
+from submitter.emulator.nodes import NodeCounts
 
 TIMEOUT = 30
 
@@ -24,6 +26,10 @@ class Recorder:
         self.started: queue.Queue[str] = queue.Queue()
         self.left_behind: list[str] = []
 
+    def queued(self) -> None:
+        """Note the stage."""
+        self.stages.append("queued")
+
     def preparing(self) -> None:
         """Note the stage."""
         self.stages.append("preparing")
@@ -33,10 +39,14 @@ class Recorder:
         self.stages.append("running")
         self.started.put("running")
 
-    def ended(self, result: JobResult, folder: Path) -> None:
+    def ended(self, result: JobResult, folders: Sequence[Path]) -> None:
         """Note what is left and let waiters go."""
-        files = (path for path in folder.rglob("*") if path.is_file())
-        self.left_behind = sorted(path.relative_to(folder).as_posix() for path in files)
+        self.left_behind = sorted(
+            path.relative_to(folder).as_posix()
+            for folder in folders
+            for path in folder.rglob("*")
+            if path.is_file()
+        )
         self.stages.append("ended")
         self.results.put(result)
 
@@ -60,15 +70,24 @@ def submit(compute: Compute, tmp_path: Path) -> Submit:
         def lay_out(folder: Path) -> None:
             (folder / "main.py").write_text(textwrap.dedent(script))
 
+        nodes = settings.get("nodes", 1)
+
+        def ranks(attempt: int) -> list[Rank]:
+            numbered = [{"NODE": str(node), "ATTEMPT": str(attempt)} for node in range(nodes)]
+            logs = [tmp_path / f"{run_id}{node or ''}.log" for node in range(nodes)]
+            own = numbered if settings.get("numbered") else [{}] * nodes
+            return [Rank(node, own[node], logs[node]) for node in range(nodes)]
+
         job = Job(
             run_id=run_id,
             target="one",
+            nodes=nodes,
             script="main.py",
             arguments=tuple(settings.get("arguments", ())),
             command=settings.get("command"),
             environment={"GIVEN": "yes", **settings.get("variables", {})},
             lay_out=settings.get("lay_out", lay_out),
-            log=tmp_path / f"{run_id}.log",
+            ranks=ranks,
             time_limit=settings.get("time_limit"),
         )
         recorder = Recorder()
@@ -200,7 +219,7 @@ def test_a_job_that_cannot_be_laid_out_fails_alone(submit: Submit) -> None:
         raise OSError("disk full")
 
     failed = submit("1", lay_out=fail).results.get(timeout=TIMEOUT)
-    assert failed == JobResult(failure="OSError: disk full")
+    assert failed == JobResult(failure=Failure("OSError: disk full"))
     assert submit("2", "").results.get(timeout=TIMEOUT).exit_code == 0
 
 
@@ -213,6 +232,96 @@ def test_stop_ends_what_runs_and_what_waits(submit: Submit, compute: Compute) ->
     assert first.results.get(timeout=TIMEOUT).canceled
     assert second.results.get(timeout=TIMEOUT).canceled
     compute.stop()
+
+
+def test_a_job_has_all_of_its_nodes_and_a_folder_on_each(
+    compute: Compute, submit: Submit, tmp_path: Path
+) -> None:
+    """Two processes that wait for each other, each on files of its own."""
+    compute.resize("one", 2)
+    os.mkfifo(tmp_path / "pipe")
+    script = """
+        import os, pathlib, sys
+        pathlib.Path("outputs/node" + os.environ["NODE"]).touch()
+        open(sys.argv[1], "rw"[int(os.environ["NODE"])]).close()
+    """
+    recorder = submit("a", script, nodes=2, numbered=True, arguments=[str(tmp_path / "pipe")])
+    assert recorder.results.get(timeout=TIMEOUT) == JobResult(exit_code=0)
+    assert recorder.left_behind == ["main.py", "main.py", "outputs/node0", "outputs/node1"]
+
+
+def test_large_jobs_get_their_nodes_at_once_and_in_turn(compute: Compute, submit: Submit) -> None:
+    """Two of two nodes on three: one runs, the other waits with none, and nobody passes it."""
+    compute.resize("one", 3)
+    forever = "import threading; threading.Event().wait()"
+    first, second = submit("1", forever, nodes=2), submit("2", forever, nodes=2)
+    third = submit("3", "")
+    first.started.get(timeout=TIMEOUT)
+    assert compute.counts("one") == NodeCounts(preparing=0, running=2, wanted=2)
+    assert (second.stages, third.stages) == ([], [])
+    compute.cancel("1")
+    second.started.get(timeout=TIMEOUT)
+    assert third.results.get(timeout=TIMEOUT) == JobResult(exit_code=0)
+
+
+def test_a_process_that_fails_ends_the_others(
+    compute: Compute, submit: Submit, tmp_path: Path
+) -> None:
+    """Its number, code and log are the job's."""
+    compute.resize("one", 2)
+    script = """
+        import os, threading
+        if os.environ["NODE"] == "1":
+            raise SystemExit(3)
+        threading.Event().wait()
+    """
+    result = submit("a", script, nodes=2, numbered=True).results.get(timeout=TIMEOUT)
+    assert (result.exit_code, result.failed) == (3, 1)
+    assert result.log == tmp_path / "a1.log"
+
+
+def test_a_preempted_job_starts_again_before_all_others(
+    compute: Compute, submit: Submit, tmp_path: Path
+) -> None:
+    """On fresh files, and only if it runs."""
+    script = """
+        import os, pathlib, threading
+        pathlib.Path("outputs/attempt" + os.environ["ATTEMPT"]).touch()
+        if os.environ["ATTEMPT"] == "0":
+            threading.Event().wait()
+    """
+    recorder, other = submit("a", script, numbered=True), submit("b", "")
+    recorder.started.get(timeout=TIMEOUT)
+    with pytest.raises(ValueError, match="no node runs b"):
+        compute.preempt("b")
+    compute.preempt("a")
+    assert recorder.results.get(timeout=TIMEOUT) == JobResult(exit_code=0)
+    assert recorder.left_behind == ["main.py", "outputs/attempt1"]
+    assert recorder.stages == [
+        *("preparing", "running", "queued", "preparing", "running"),
+        "ended",
+    ]
+    assert other.results.get(timeout=TIMEOUT) == JobResult(exit_code=0)
+    with pytest.raises(ValueError, match="no node runs a"):
+        compute.preempt("a")
+
+
+def test_the_next_jobs_can_be_made_to_fail(compute: Compute, submit: Submit) -> None:
+    """As often as asked, before anything runs."""
+    lost = Failure("the node went away")
+    compute.fail_next("one", lost, times=1)
+    assert submit("1", "").results.get(timeout=TIMEOUT) == JobResult(failure=lost)
+    assert submit("2", "").results.get(timeout=TIMEOUT) == JobResult(exit_code=0)
+
+
+def test_a_target_that_goes_takes_what_waits_with_it(compute: Compute, submit: Submit) -> None:
+    """What runs there ends as it would."""
+    forever = "import threading; threading.Event().wait()"
+    first, second = submit("1", forever), submit("2", "")
+    first.started.get(timeout=TIMEOUT)
+    compute.remove("one")
+    assert second.results.get(timeout=TIMEOUT) == JobResult(canceled=True)
+    assert first.stages == ["preparing", "running"]
 
 
 @pytest.mark.parametrize("ending", ["sleep 600", "true"])
@@ -229,3 +338,17 @@ def test_what_a_run_leaves_behind_ends_with_it(
         compute.cancel("left")
     recorder.results.get(timeout=TIMEOUT)
     assert psutil.wait_procs([left], timeout=TIMEOUT)[1] == []
+
+
+def test_a_run_of_the_same_name_on_another_emulator_is_left_alone(
+    submit: Submit, tmp_path: Path
+) -> None:
+    """Its processes have another gateway."""
+    environ = {**os.environ, "AZUREML_RUN_ID": "twin", "HTTPS_PROXY": "http://127.0.0.1:1"}
+    twin = psutil.Popen(["sleep", "600"], env=environ)
+    mine = {"AZUREML_RUN_ID": "twin", "HTTPS_PROXY": "http://127.0.0.1:2"}
+    recorder = submit("a", command="true", variables=mine)
+    assert recorder.results.get(timeout=TIMEOUT) == JobResult(exit_code=0)
+    assert twin.poll() is None
+    twin.kill()
+    twin.wait()

@@ -132,7 +132,11 @@ def test_tags_are_set_and_taken_off() -> None:
 
 @pytest.mark.parametrize(
     "tags",
-    [{"password": "x1y2z3"}, {"url": "https://u:pw@host/"}, {"note": "it is hunter2hunter2"}],
+    [
+        {"password": "x1y2z3"},
+        {"url": "https://u:s3cr3t-q9@host/"},
+        {"note": "it is hunter2hunter2"},
+    ],
 )
 def test_no_tag_holds_a_credential(monkeypatch: pytest.MonkeyPatch, tags: dict[str, str]) -> None:
     """By its name, by its look, or because it is this machine's own."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from submitter.errors import InputError, NotFoundError, ServiceError, SignInError
+from submitter.errors import InputError, NoAnswerError, NotFoundError, ServiceError, SignInError
 from submitter.service import ask, explain
 
 
@@ -40,7 +40,7 @@ def test_a_refused_sign_in_names_the_variable_to_mend(text: str, said: str) -> N
         (with_status(404, "no"), NotFoundError),
         (with_status(500, "oops"), ServiceError),
         (RuntimeError("Response Code: 404\nmore"), NotFoundError),
-        (requests.ConnectionError("Connection refused"), ServiceError),
+        (requests.ConnectionError("Connection refused"), NoAnswerError),
     ],
 )
 def test_the_status_decides_the_kind(error: Exception, kind: type[Exception]) -> None:

@@ -33,9 +33,16 @@ def history() -> History:
 
 
 @pytest.fixture
+def environments(access: Access) -> Environments:
+    """Make an empty set of environments."""
+    return Environments(access)
+
+
+@pytest.fixture
 def client(
     access: Access,
     history: History,
+    environments: Environments,
     blobs: BlobStore,
     tmp_path: Path,
     client_of: Callable[..., ServiceClient],
@@ -54,7 +61,7 @@ def client(
     execution = Execution(
         access,
         history,
-        Environments(access),
+        environments,
         snapshots,
         Artifacts(access, history, blobs, shared),
         compute,
@@ -97,6 +104,49 @@ def test_an_exit_code_is_the_runs_error(client: ServiceClient, history: History)
     assert "status code 7. The log is empty" in run.error["error"]["message"]
 
 
+def test_a_run_is_started_once(client: ServiceClient, history: History) -> None:
+    """A second order with the same id is refused; the first run goes on."""
+    client.ask("POST", "/snapshotrun", definition(), runId="mine")
+    with pytest.raises(Problem, match="id mine exists already") as refused:
+        client.ask("POST", "/snapshotrun", definition(code=7), runId="mine")
+    assert refused.value.status == 409
+    assert history.wait("mine", FINAL, 30).status == "Completed"
+    assert len(history.runs()) == 1
+
+
+def test_each_process_has_a_log_and_all_files_are_kept(
+    client: ServiceClient, history: History, blobs: BlobStore
+) -> None:
+    """The run fails with the first process that does; the error names it and its log."""
+    mpi = {"Communicator": "IntelMpi", "Mpi": {"processCountPerNode": 2}}
+    command = (
+        "touch outputs/by-$OMPI_COMM_WORLD_RANK; echo rank $OMPI_COMM_WORLD_RANK; "
+        "test $OMPI_COMM_WORLD_RANK = 0 && sleep 600 || exit 9"
+    )
+    run_id = client.ask("POST", "/snapshotrun", definition(Command=command, **mpi))["runId"]
+    run = history.wait(run_id, FINAL, 30)
+    assert run.status == "Failed"
+    message = run.error["error"]["message"]
+    assert "status code 9. It was process 1, whose log is std_log_process_1.txt." in message
+    assert message.endswith("The log ends:\nrank 1")
+    folder = f"azureml/ExperimentRun/{run.data_container_id}/"
+    assert [name.removeprefix(folder) for name in blobs.names(folder)] == [
+        *("outputs/by-0", "outputs/by-1"),
+        *("user_logs/std_log_process_0.txt", "user_logs/std_log_process_1.txt"),
+    ]
+
+
+def test_a_run_whose_image_cannot_be_built_fails(
+    client: ServiceClient, history: History, environments: Environments
+) -> None:
+    """Before it starts, and its error names a log that is there."""
+    environments.images.break_builds("e")
+    run_id = client.ask("POST", "/snapshotrun", definition())["runId"]
+    run = history.wait(run_id, FINAL, 30)
+    assert (run.status, run.start_time_utc) == ("Failed", None)
+    assert "Image build failed" in run.error["error"]["message"]
+
+
 def test_a_run_that_is_over_cannot_be_cancelled(client: ServiceClient, history: History) -> None:
     """The request is taken, and changes nothing."""
     run_id = client.ask("POST", "/snapshotrun", definition())["runId"]
@@ -109,7 +159,9 @@ def test_a_run_that_is_over_cannot_be_cancelled(client: ServiceClient, history: 
     ("changes", "message"),
     [
         ({"NodeCount": 2}, "more than one node"),
-        ({"Communicator": "Mpi"}, "distributed runs"),
+        ({"NodeCount": 0}, "at least 1"),
+        ({"NodeCount": 2, "Communicator": "IntelMpi"}, "2 nodes, .* 'one' has at most 1"),
+        ({"Communicator": "ParameterServer"}, "ParameterServer"),
         ({"Framework": "PySpark"}, "PySpark"),
         ({"DataReferences": {"d": {}}}, "dataReferences"),
         ({"Target": "none"}, "Unknown compute target 'none'"),
