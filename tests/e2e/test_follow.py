@@ -159,27 +159,22 @@ def test_the_log_of_a_run_that_starts_anew_is_shown_again(shell: Shell, workspac
 
 
 def test_the_logs_of_all_nodes_come_line_by_line(shell: Shell, workspace: Any) -> None:
-    """Each line after its log's name; `--log` shows one alone, as it is."""
-    script = """\
-echo from the first; cat > second.py <<'END'
-from azureml.core import Run
-open('text', 'w').write('from the second\\nunfinished')
-Run.get_context().upload_file('user_logs/std_log_process_1.txt', 'text')
-END
-python second.py
-"""
-    run_id = start_script(workspace, shell.folder / "code", script)
+    """Each line after its log's name; alone, a log is shown as it is."""
+    script = 'echo "rank $OMPI_COMM_WORLD_RANK"; sleep 1; printf unfinished'
+    run_id = start_script(workspace, shell.folder / "code", script, nodes=2)
     done = shell("runs", "follow", run_id, "--all-logs")
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.splitlines()) == [
-        "std_log | from the first",
-        "std_log_process_1 | from the second",
+        "std_log_process_0 | rank 0",
+        "std_log_process_0 | unfinished",
+        "std_log_process_1 | rank 1",
         "std_log_process_1 | unfinished",
     ]
     run = RunHandle(AzureMLCore(workspace).run(run_id))
-    alone = bytearray()
-    run.follow(alone.extend, logs=["std_log_process_1"])
-    assert alone == b"from the second\nunfinished"
+    main, other = bytearray(), bytearray()
+    run.follow(main.extend)
+    run.follow(other.extend, logs=["std_log_process_1"])
+    assert (main, other) == (b"rank 0\nunfinished", b"rank 1\nunfinished")
 
 
 def test_tokens_that_live_for_seconds_end_no_following(shell: Shell, azure: Emulator) -> None:

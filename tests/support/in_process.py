@@ -36,12 +36,22 @@ def client_of(azure: Emulator, **variables: str) -> Iterator[Any]:
         os.environ.update(before)
 
 
-def start_script(workspace: Any, folder: Path, script: str, experiment: str = "played") -> str:
+def start_script(
+    workspace: Any, folder: Path, script: str, experiment: str = "played", *, nodes: int = 1
+) -> str:
     """Start a run that is nothing but a shell script; return its id.
 
     It is submitted by azureml-core alone: no supervisor, no secrets, and ready at once.
+
+    Args:
+        workspace: The workspace.
+        folder: Where to write the script.
+        script: What it does.
+        experiment: The run's experiment.
+        nodes: On how many nodes at once, by MPI.
     """
     from azureml.core import Environment, Experiment, ScriptRunConfig
+    from azureml.core.runconfig import MpiConfiguration
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "script.sh").write_text(script, encoding="utf-8")
@@ -50,6 +60,7 @@ def start_script(workspace: Any, folder: Path, script: str, experiment: str = "p
         command=["bash script.sh"],
         compute_target="cpu-cluster",
         environment=Environment("played"),
+        distributed_job_config=MpiConfiguration(node_count=nodes) if nodes > 1 else None,
     )
     return str(Experiment(workspace, experiment).submit(config).id)
 
