@@ -215,6 +215,12 @@ class _Following:
             raise AssertionError
         if self._logs:
             self._logs.finish()
+            if not self._logs.known and self._details.logs:  # as when no image could be built
+                self._on_notice(
+                    "The command wrote no log. Look at the service's own with: "
+                    f"submitter runs logs {self._run.id} --log NAME; there are: "
+                    f"{', '.join(sorted(self._details.logs))}"
+                )
         self._on_status(self._details.status)
         return self._details
 

@@ -74,23 +74,29 @@ class Trouble:
         """Bear a failure, as long as there is patience."""
         try:
             yield
-        except (SignInError, NotFoundError) as error:
-            self._refusals += 1
-            if self._refusals >= _REFUSALS:
+        except (SignInError, NotFoundError, ServiceError) as error:
+            self._bear(error)
+            if self._is_borne(error):
+                if isinstance(error, SignInError):
+                    run.sign_in_again()
+                return
+            if isinstance(error, NotFoundError):
                 raise
-            run.sign_in_again()
-            self._bear(error)
-        except ServiceError as error:
-            self._bear(error)
-            if self.lasts >= self._patience:
-                raise ServiceError(
-                    f"{error} Gave up following after {self.lasts:.0f} s; the run goes on. "
-                    f"Come back with: submitter runs follow {run.id}"
-                ) from error
+            raise type(error)(
+                f"{error} Gave up following after {self.lasts:.0f} s; the run goes on. "
+                f"Come back with: submitter runs follow {run.id}"
+            ) from error
         else:
             if self._since is not None and self._tries > 1:
                 self._on_notice(f"{self._who} answers again, after {self.lasts:.0f} s.")
             self._since, self._tries, self._refusals, self._next = None, 0, 0, float("-inf")
+
+    def _is_borne(self, error: Exception) -> bool:
+        if isinstance(error, ServiceError):
+            return self.lasts < self._patience
+        # No patience makes a deleted run or a lost role come back; a fresh token may help.
+        self._refusals += 1
+        return self._refusals < _REFUSALS
 
     def _bear(self, error: Exception) -> None:
         if self._since is None:

@@ -144,6 +144,15 @@ def test_a_run_without_a_log_ends_too() -> None:
     assert (done.details.status, bytes(done.log)) == ("Canceled", b"")
 
 
+def test_a_run_whose_image_could_not_be_built_says_where_to_look() -> None:
+    """Its command wrote nothing, and the service's own logs are not the run's."""
+    run = ScriptedRun("Preparing", {"azureml-logs/20_image_build_log.txt": b"no such package"})
+    done = Followed(run, (3, state(run, "Failed")))
+    assert (bytes(done.log), len(done.notices)) == (b"", 1)
+    assert "submitter runs logs e_1_0a1b2c3d --log NAME" in done.notices[0]
+    assert "azureml-logs/20_image_build_log.txt" in done.notices[0]
+
+
 def test_a_service_that_stumbles_is_asked_again() -> None:
     """Nothing is lost, nothing repeated, and a single stumble is nothing to tell."""
     run = ScriptedRun("Running", {LOG: b"a"}, log_error=[ServiceError("503")])
@@ -255,10 +264,16 @@ def test_a_token_that_has_expired_is_replaced() -> None:
     assert (bytes(done.log), run.signed_in_again) == (b"ab", 1)
 
 
-@pytest.mark.parametrize("error", [SignInError("refused"), NotFoundError("no such run")])
-def test_a_refusal_that_stays_ends_the_following(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SignInError("refused."), "refused. .* Come back with: submitter runs follow e_1_0a1b2c3d"),
+        (NotFoundError("no such run"), "no such run$"),
+    ],
+)
+def test_a_refusal_that_stays_ends_the_following(error: Exception, said: str) -> None:
     """No patience makes a deleted run or a lost role come back."""
-    with pytest.raises(type(error)):
+    with pytest.raises(type(error), match=said):
         Followed(ScriptedRun(error=[error] * 100), patience=float("inf"))
 
 
