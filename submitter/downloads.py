@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 from urllib.parse import quote, unquote
 
 from submitter.backends.base import (
@@ -23,13 +24,15 @@ from submitter.backends.base import (
     FileStream,
     RemoteRun,
 )
-from submitter.errors import FolderError, NotFoundError, ServiceError
+from submitter.errors import FolderError, NotFoundError, ServiceError, SignInError
 
 _SIDE_BY_SIDE = 8
-_TRIES = 6  # in a row without a byte, for each file
-_LONGEST_PAUSE = 8.0
+_TRIES = 5  # in a row without a byte, for each file
+_LONGEST_PAUSE = 5.0
 _BLOCK = 1024 * 1024
 _UNKNOWN = "unknown"  # the content of a part that cannot be gone on with
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -72,11 +75,12 @@ def download(
         FolderError: The folder cannot be written, is full, or a file would end outside of it.
         ServiceError: The service did not send a file; the next call goes on from there.
     """
-    names = [name for name in run.files() if name.startswith(prefix)]
+    present = _borne(run.files, run, sleep)
+    names = [name for name in present if name.startswith(prefix)]
     if not names:
         raise NotFoundError(
             f"The run {run.id} has no files under '{prefix}'. "
-            f"It has: {', '.join(run.files()) or 'none'}."
+            f"It has: {', '.join(present) or 'none'}."
         )
     targets = {name: folder / _safe(name, run.id) for name in names}
     fetch = _Fetch(run, prefix, on_progress, sleep)
@@ -90,6 +94,19 @@ def download(
             pool.shutdown(cancel_futures=True)
             raise
     return [targets[name] for name in names]
+
+
+def _borne(call: Callable[[], T], run: RemoteRun, sleep: Callable[[float], object]) -> T:
+    """Ask until there is an answer, or no patience is left."""
+    for failures in range(1, _TRIES):
+        try:
+            return call()
+        except SignInError:
+            run.sign_in_again()
+        except ServiceError:
+            pass
+        sleep(min(0.5 * 2**failures, _LONGEST_PAUSE))
+    return call()
 
 
 class _Fetch:
@@ -106,7 +123,7 @@ class _Fetch:
         self._prefix = prefix
         self._on_progress = on_progress
         self._sleep = sleep
-        self._addresses = dict(run.addresses(prefix))
+        self._addresses = dict(_borne(lambda: run.addresses(prefix), run, sleep))
         self.stopped = False
 
     def file(self, name: str, target: Path) -> None:

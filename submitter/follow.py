@@ -19,6 +19,7 @@ _YOUNG_SECONDS = 60.0  # of following a run, in which its status is asked for at
 _LEGACY_SECONDS = 15.0  # between looks for a log that is not in the usual folder
 _AFTER_THE_END = 30.0  # seconds in which the end of a log is tried for
 _DEFAULT_PATIENCE = 600.0
+_STATUS_SECONDS = 10.0  # for the answer, while a log waits to be read
 _NAP = 30.0  # a clock that jumps further is a machine that slept
 _WAITING = frozenset({"NotStarted", "Starting", "Provisioning", "Preparing", "Queued"})
 _USER_LOGS = "user_logs/"
@@ -124,11 +125,14 @@ class _Following:
         while True:
             look_began = self._clock.monotonic()
             self._notice_sleep(seen)
-            with self._service.expected(self._run):
-                self._ask_how_it_stands()
-                self._look_for_logs()
-            with self._storage.expected(self._run):
-                self._read_logs()
+            # Each at its own pace: the log comes even while Azure ML does not answer.
+            if self._service.may_be_asked:
+                with self._service.expected(self._run):
+                    self._ask_how_it_stands()
+                    self._look_for_logs()
+            if self._storage.may_be_asked:
+                with self._storage.expected(self._run):
+                    self._read_logs()
             seen = self._clock.monotonic(), self._clock.wall()
             if self._is_over():
                 return self._end()
@@ -142,7 +146,7 @@ class _Following:
         elif self._status not in ENDED:
             if now - self._asked < (_RARELY_SECONDS if self._runs and not young else 0):
                 return
-            status = self._run.status()
+            status = self._run.status(_STATUS_SECONDS if self._logs and self._runs else None)
             self._asked = now
             if status in ENDED:
                 self._refresh()
@@ -211,6 +215,12 @@ class _Following:
             raise AssertionError
         if self._logs:
             self._logs.finish()
+            if not self._logs.known and self._details.logs:  # as when no image could be built
+                self._on_notice(
+                    "The command wrote no log. Look at the service's own with: "
+                    f"submitter runs logs {self._run.id} --log NAME; there are: "
+                    f"{', '.join(sorted(self._details.logs))}"
+                )
         self._on_status(self._details.status)
         return self._details
 
@@ -227,8 +237,7 @@ class _Following:
 
     def _pause(self, look_began: float) -> None:
         now = self._clock.monotonic()
-        wait = max(self._service.pause, self._storage.pause)
-        wait = wait or max(0.0, LOOK_SECONDS - (now - look_began))
+        wait = max(0.0, LOOK_SECONDS - (now - look_began))
         if self._deadline is not None:
             if now >= self._deadline:
                 raise TimeoutError(f"The run {self._run.id} has not ended yet: {self._status}.")

@@ -13,7 +13,7 @@ from submitter.workspace import open_workspace
 
 LAST = "@last"
 _SHORTEST = 4  # characters of a part of an id
-_SEARCHED = 1000  # runs, the newest
+_SEARCHED = 500  # of the newest runs: what one request for an experiment brings
 _NAMED = 5  # candidates that an error lists
 
 

@@ -37,9 +37,6 @@ class Trouble:
         patience: Seconds without an answer before its error is raised.
         clock: How time passes.
         on_notice: Receives what there is to say.
-
-    Attributes:
-        pause: Seconds to wait before the next try; 0 without trouble.
     """
 
     def __init__(
@@ -52,10 +49,15 @@ class Trouble:
         self._since: float | None = None
         self._tries = 0
         self._refusals = 0
-        self.pause = 0.0
+        self._next = float("-inf")
 
     def __bool__(self) -> bool:
         return self._since is not None
+
+    @property
+    def may_be_asked(self) -> bool:
+        """Whether it is time for the next try."""
+        return self._clock.monotonic() >= self._next
 
     @property
     def lasts(self) -> float:
@@ -63,31 +65,38 @@ class Trouble:
         return 0.0 if self._since is None else self._clock.monotonic() - self._since
 
     def forget(self) -> None:
-        """Be patient from now on, as after a laptop's sleep."""
+        """Ask at once, and be patient from now on, as after a laptop's sleep."""
         self._since = None if self._since is None else self._clock.monotonic()
+        self._next = float("-inf")
 
     @contextmanager
     def expected(self, run: RemoteRun) -> Iterator[None]:
         """Bear a failure, as long as there is patience."""
         try:
             yield
-        except (SignInError, NotFoundError) as error:
-            self._refusals += 1
-            if self._refusals >= _REFUSALS:
+        except (SignInError, NotFoundError, ServiceError) as error:
+            self._bear(error)
+            if self._is_borne(error):
+                if isinstance(error, SignInError):
+                    run.sign_in_again()
+                return
+            if isinstance(error, NotFoundError):
                 raise
-            run.sign_in_again()
-            self._bear(error)
-        except ServiceError as error:
-            self._bear(error)
-            if self.lasts >= self._patience:
-                raise ServiceError(
-                    f"{error} Gave up following after {self.lasts:.0f} s; the run goes on. "
-                    f"Come back with: submitter runs follow {run.id}"
-                ) from error
+            raise type(error)(
+                f"{error} Gave up following after {self.lasts:.0f} s; the run goes on. "
+                f"Come back with: submitter runs follow {run.id}"
+            ) from error
         else:
             if self._since is not None and self._tries > 1:
                 self._on_notice(f"{self._who} answers again, after {self.lasts:.0f} s.")
-            self._since, self._tries, self._refusals, self.pause = None, 0, 0, 0.0
+            self._since, self._tries, self._refusals, self._next = None, 0, 0, float("-inf")
+
+    def _is_borne(self, error: Exception) -> bool:
+        if isinstance(error, ServiceError):
+            return self.lasts < self._patience
+        # No patience makes a deleted run or a lost role come back; a fresh token may help.
+        self._refusals += 1
+        return self._refusals < _REFUSALS
 
     def _bear(self, error: Exception) -> None:
         if self._since is None:
@@ -96,7 +105,5 @@ class Trouble:
         if self._tries == 2:  # noqa: PLR2004 - a single stumble is nothing to tell
             self._on_notice(f"{error} Trying on; the run itself goes on.")
         asked = error.seconds if isinstance(error, BusyError) and error.seconds else 0.0
-        self.pause = max(
-            min(LOOK_SECONDS * 2 ** (self._tries - 1), _LONGEST_PAUSE),
-            min(asked, _LONGEST_RETRY_AFTER),
-        )
+        pause = min(LOOK_SECONDS * 2 ** (self._tries - 1), _LONGEST_PAUSE)
+        self._next = self._clock.monotonic() + max(pause, min(asked, _LONGEST_RETRY_AFTER))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remote_faults import Row
-from support.shell import Shell, flights_emulator, project
+from support.shell import flights_emulator, project
 
 from submitter.emulator import Emulator
 

@@ -99,9 +99,9 @@ class AzureMLCoreRun:
             return None
         return read_back(ask(f"get the environment of {self.id}", self._run.get_environment))
 
-    def status(self) -> str:
+    def status(self, seconds: float | None = None) -> str:
         """Ask for the status alone: one request, where the details are four."""
-        return str(ask(f"get the status of {self.id}", self._run.get_status))
+        return str(ask(f"get the status of {self.id}", self._run.get_status, seconds=seconds))
 
     def sign_in_again(self) -> None:
         """Forget the tokens, so that the next question is asked with fresh ones."""

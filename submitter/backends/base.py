@@ -237,8 +237,12 @@ class RemoteRun(Protocol):
     def environment(self) -> RegisteredEnvironment | None:
         """Return the registered environment that the run uses; `None` if it has none."""
 
-    def status(self) -> str:
-        """Ask for the status alone, which is the cheaper question."""
+    def status(self, seconds: float | None = None) -> str:
+        """Ask for the status alone, which is the cheaper question.
+
+        Args:
+            seconds: How long to wait for the answer; by default as long as for any other.
+        """
 
     def sign_in_again(self) -> None:
         """Forget the tokens, so that the next question is asked with fresh ones."""

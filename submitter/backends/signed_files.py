@@ -17,8 +17,10 @@ from submitter.backends.base import (
     FileChangedError,
 )
 from submitter.errors import NotFoundError, ServiceError
+from submitter.service import patience
 
-_TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
+_CONNECT_SECONDS = 5.0
+_SILENT_SECONDS = 30.0  # without a byte; or SUBMITTER_TIMEOUT, if that is less
 _CHUNK = 256 * 1024  # bytes
 _WHOLE = 200  # OK, where 206 Partial Content was expected
 _NOTHING_NEW = (404, 416)  # not written yet; Range Not Satisfiable: it ends before the offset
@@ -75,8 +77,9 @@ class SignedFiles:
 
     def _get(self, address: str, headers: dict[str, str], *, stream: bool = False) -> "_Response":
         headers["Accept-Encoding"] = "identity"  # offsets and sizes count the file's own bytes
+        bounds = (_CONNECT_SECONDS, min(_SILENT_SECONDS, patience()))
         try:
-            return self._session.get(address, headers=headers, timeout=_TIMEOUT, stream=stream)
+            return self._session.get(address, headers=headers, timeout=bounds, stream=stream)
         except requests.RequestException as error:
             raise ServiceError(f"The storage did not answer: {type(error).__name__}.") from None
 

@@ -180,7 +180,7 @@ def as_data(details: "RunDetails") -> dict[str, object]:
     return {
         "id": details.id,
         "experiment": details.experiment,
-        "display_name": details.display_name,
+        "display_name": shown("name", details.display_name),
         "status": details.status,
         "error": details.error or None,
         "portal_url": details.portal_url,
@@ -193,7 +193,7 @@ def as_data(details: "RunDetails") -> dict[str, object]:
         "running_seconds": details.running_seconds,
         "compute": details.compute,
         "environment": details.environment,
-        "command": details.command,
+        "command": shown("command", details.command),
         "submitted_by": details.submitted_by,
         "variables": {name: shown(name, value) for name, value in details.variables.items()},
         "properties": {name: shown(name, value) for name, value in details.properties.items()},

@@ -228,7 +228,8 @@ def submitted(azure: Emulator, shell: Shell, folder: Path) -> dict[str, bytes]:
     assert "of DB_PWD" not in audited.stdout
     assert json.loads(audited.stdout)["looked_at"]["user_logs/std_log.txt"] > 0
     assert shell("runs", "download", run.run_id, "results", "--prefix", "").returncode == 0
-    assert shell("runs", "show", run.run_id, "--json").returncode == 0
+    for verb in (["show", run.run_id], ["list"], ["compare", run.run_id, "@last", "--all"]):
+        assert shell("runs", *verb, "--json").returncode == 0
     results = shell.folder / "results"
     inside = {path: (results / "outputs/leaks" / path).read_bytes() for path in INSIDE}
     return {

@@ -59,7 +59,7 @@ class ScriptedRun:
     id: str = "e_1_0a1b2c3d"
     signed_in_again: int = 0
 
-    def status(self) -> str:
+    def status(self, seconds: float | None = None) -> str:
         self._asked("status")
         return self.state
 

@@ -18,7 +18,9 @@ app = typer.Typer(
     epilog=(
         "RUN is a run's id, a unique part of it (4 characters or more), its display name, or "
         "@last: your newest. Exit codes: 0 done, 2 wrong input or an ambiguous RUN, 4 no such run; "
-        "of follow: 6 the run failed, 7 it was canceled, 130 left with Ctrl-C."
+        "of follow: 6 the run failed, 7 it was canceled, 130 left with Ctrl-C. "
+        "SUBMITTER_FOLLOW_PATIENCE=SECONDS is how long following bears a service that does not "
+        "answer: 600, or for ever at a terminal."
     ),
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -86,13 +86,14 @@ def tags_of(pairs: "list[str] | tuple[str, ...]") -> dict[str, str | None]:
 
 
 def _as_row(run: "RunSummary") -> list[str]:
+    from submitter.guard import shown
     from submitter.run_names import short_id
 
     age = (datetime.now(timezone.utc) - run.created).total_seconds() if run.created else None
     return [
         short_id(run.id),
         run.experiment,
-        run.display_name,
+        shown("name", run.display_name),
         run.status,
         "" if age is None else _short(age),
         "" if run.running_seconds is None else _short(run.running_seconds),
@@ -114,7 +115,7 @@ def _as_data(run: "RunSummary") -> dict[str, object]:
         "id": run.id,
         "short_id": short_id(run.id),
         "experiment": run.experiment,
-        "display_name": run.display_name,
+        "display_name": shown("name", run.display_name),
         "status": run.status,
         "created": run.created,
         "started": run.started,

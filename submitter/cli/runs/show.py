@@ -35,7 +35,7 @@ def _rows(details: "RunDetails") -> list[tuple[str, str]]:
     facts = [
         ("id", details.id),
         ("experiment", details.experiment),
-        ("name", details.display_name),
+        ("name", shown("name", details.display_name)),
         ("status", details.status),
         ("error", details.error),
         ("submitted", _time(details.created)),

@@ -1,5 +1,6 @@
 """What a job file says, in the words of azureml-core."""
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from submitter.backends.azureml_core import (
     _script_run_config,
 )
 from submitter.backends.azureml_environment import to_native
+from submitter.backends.azureml_run_record import moment
 from submitter.backends.base import RegisteredEnvironment
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
@@ -86,3 +88,23 @@ def test_what_v1_cannot_carry_is_refused_by_name(keys: dict[str, Any], named: st
     """Never dropped, and with what to do instead."""
     with pytest.raises(JobError, match=f"cannot carry '{named}': "):
         run_config(**keys)
+
+
+@pytest.mark.parametrize(
+    ("written", "microseconds"),
+    [
+        ("2026-01-31T12:00:00.1234567Z", 123_456),
+        ("2026-01-31T12:00:00.12+00:00", 120_000),
+        ("2026-01-31T12:00:00Z", 0),
+        (datetime(2026, 1, 31, 12), 0),  # noqa: DTZ001 - as the SDK hands it out
+    ],
+)
+def test_times_are_read_as_the_service_writes_them(written: Any, microseconds: int) -> None:
+    """With a seventh decimal, with two, with none, or parsed and without a zone."""
+    expected = datetime(2026, 1, 31, 12, microsecond=microseconds, tzinfo=timezone.utc)
+    assert moment(written) == expected
+
+
+def test_no_time_is_none() -> None:
+    """A run that has not started, and what nobody understands."""
+    assert (moment(None), moment(""), moment("soon")) == (None, None, None)

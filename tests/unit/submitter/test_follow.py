@@ -144,6 +144,15 @@ def test_a_run_without_a_log_ends_too() -> None:
     assert (done.details.status, bytes(done.log)) == ("Canceled", b"")
 
 
+def test_a_run_whose_image_could_not_be_built_says_where_to_look() -> None:
+    """Its command wrote nothing, and the service's own logs are not the run's."""
+    run = ScriptedRun("Preparing", {"azureml-logs/20_image_build_log.txt": b"no such package"})
+    done = Followed(run, (3, state(run, "Failed")))
+    assert (bytes(done.log), len(done.notices)) == (b"", 1)
+    assert "submitter runs logs e_1_0a1b2c3d --log NAME" in done.notices[0]
+    assert "azureml-logs/20_image_build_log.txt" in done.notices[0]
+
+
 def test_a_service_that_stumbles_is_asked_again() -> None:
     """Nothing is lost, nothing repeated, and a single stumble is nothing to tell."""
     run = ScriptedRun("Running", {LOG: b"a"}, log_error=[ServiceError("503")])
@@ -190,7 +199,30 @@ def test_retry_after_is_kept() -> None:
     """A throttling service is asked when it said, and not before."""
     run = ScriptedRun("Running", {LOG: b"a"}, log_error=[BusyError("429.", 40)])
     done = Followed(run, (50, state(run, "Completed")))
-    assert (bytes(done.log), done.time.waits[0]) == (b"a", 40)
+    assert done.arrivals == [(40, b"a")]
+
+
+def test_the_log_comes_while_azure_ml_does_not_answer() -> None:
+    """The storage is another service."""
+    run = ScriptedRun("Running", {LOG: b"a\n"})
+    lines = [b"line %d\n" % second for second in range(10, 60)]
+    steps = [(10.0 + number, write(run, line)) for number, line in enumerate(lines)]
+    down = lambda: run.error.extend([BusyError("503.", 120)] * 1000)  # noqa: E731
+    up = lambda: (run.error.clear(), state(run, "Completed")())  # noqa: E731
+    done = Followed(run, (5, down), *steps, (100, up))
+    assert bytes(done.log) == b"a\n" + b"".join(lines)
+    assert all(at <= float(line.split()[1]) + 2 for at, line in done.arrivals[1:])
+
+
+def test_a_clock_that_is_set_back_changes_nothing() -> None:
+    """Nor does one that is a little fast."""
+    for jump in (-3600.0, 20.0):
+        run, time = ScriptedRun("Running", {LOG: b"a"}), TurnedClock()
+        set_clock = lambda time=time, jump=jump: setattr(time, "asleep", jump)  # noqa: E731
+        time.events = [(5, set_clock), (6, write(run, b"b")), (20, state(run, "Completed"))]
+        log, notices = bytearray(), list[str]()
+        follow(run, write=log.extend, on_notice=notices.append, clock=time.clock)
+        assert (bytes(log), notices) == (b"ab", [])
 
 
 def test_an_expired_address_is_replaced_at_once() -> None:
@@ -232,10 +264,16 @@ def test_a_token_that_has_expired_is_replaced() -> None:
     assert (bytes(done.log), run.signed_in_again) == (b"ab", 1)
 
 
-@pytest.mark.parametrize("error", [SignInError("refused"), NotFoundError("no such run")])
-def test_a_refusal_that_stays_ends_the_following(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SignInError("refused."), "refused. .* Come back with: submitter runs follow e_1_0a1b2c3d"),
+        (NotFoundError("no such run"), "no such run$"),
+    ],
+)
+def test_a_refusal_that_stays_ends_the_following(error: Exception, said: str) -> None:
     """No patience makes a deleted run or a lost role come back."""
-    with pytest.raises(type(error)):
+    with pytest.raises(type(error), match=said):
         Followed(ScriptedRun(error=[error] * 100), patience=float("inf"))
 
 

@@ -1,0 +1,23 @@
+"""The fault matrix of following and fetching: each route, each way in which it fails."""
+
+from pathlib import Path
+
+import pytest
+from follow_fault_cells import CELLS, run_cells
+
+# azureml-core warns about its own innards.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning"
+)
+
+
+def test_a_fault_on_the_way_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    """What passes is borne; what stays ends in time, with how to come back."""
+    short = [row for row in run_cells(CELLS, tmp_path) if not row.ok]
+    assert not short, "\n".join(f"{row.where}, {row.fault}: {row.got}" for row in short)
+
+
+def test_every_route_fails_in_every_way() -> None:
+    """Once each."""
+    assert len(CELLS) >= 50
+    assert len({str(cell) for cell in CELLS}) == len(CELLS)
