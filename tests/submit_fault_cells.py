@@ -18,7 +18,12 @@ from submitter.emulator import Emulator
 
 WITHIN = 60.0  # seconds: the SDK's own retries of a 503 take up to 19
 PATIENCE = "6"  # seconds for an answer, so that silence is told from slowness soon
-JOB = "command: echo done\ncode: code\nenvironment: {name: NAME, image: ubuntu}\ncompute: cpu-cluster\n"
+JOB = """\
+command: echo done
+code: code
+environment: {name: NAME, image: ubuntu}
+compute: cpu-cluster
+"""
 
 ROUTES = {
     "sign-in": ("entra", "POST .*/token"),
