@@ -11,7 +11,7 @@ import pytest
 from support.shell import Shell
 
 
-def test_a_job_reads_the_database_with_secrets_by_name(shell: Shell) -> None:
+def test_pain_17_a_job_runs_here_as_it_would_on_azure(shell: Shell) -> None:
     """Submit, follow, and 0 for Completed; the log has the rows and no secret."""
     done = shell("submit", "job.yml")
     assert done.returncode == 0, done.stderr

@@ -31,7 +31,7 @@ def started(shell: Shell) -> int:
     return len(shell.azure.runs)
 
 
-def test_the_same_time_is_never_run_twice(echo: Shell) -> None:
+def test_pain_19_the_same_time_is_never_run_twice(echo: Shell) -> None:
     """A duplicate trigger attaches to the first run; another night is another run."""
     before = started(echo)
     first = echo("submit", "job.yml", "--scheduled-for", "2026-03-29T02:30:00+02:00")
@@ -185,7 +185,7 @@ def test_a_start_that_is_answered_wrongly_never_makes_a_run_unknown(
         assert started(echo) == before or re.search(r"runs show many_\w+", done.stderr)
 
 
-def test_plan_says_what_the_workspace_has(echo: Shell) -> None:
+def test_pain_8_an_environment_of_equal_content_is_reused(echo: Shell) -> None:
     """An environment of equal content is reused; without a workspace the plan stands alone."""
     echo.edit("name: many", "name: planned")
     first = echo("plan", "job.yml")

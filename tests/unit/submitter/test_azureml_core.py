@@ -84,7 +84,7 @@ def test_limits_and_containers_are_carried() -> None:
         ({"identity": {"type": "user_identity", "client_id": "x"}}, "identity"),
     ],
 )
-def test_what_v1_cannot_carry_is_refused_by_name(keys: dict[str, Any], named: str) -> None:
+def test_pain_12_what_v1_cannot_carry_is_refused_by_name(keys: dict[str, Any], named: str) -> None:
     """Never dropped, and with what to do instead."""
     with pytest.raises(JobError, match=f"cannot carry '{named}': "):
         run_config(**keys)
