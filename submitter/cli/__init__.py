@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from submitter import __version__
-from submitter.cli import emulator, env, init, plan, runs, secret, submit
+from submitter.cli import doctor, emulator, env, init, plan, runs, secret, submit
 from submitter.errors import SubmitterError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("submit")(submit.submit)
 app.command("plan")(plan.plan)
+app.command("doctor")(doctor.doctor)
 app.command("init")(init.init)
 app.add_typer(runs.app, name="runs")
 app.add_typer(env.app, name="env")
