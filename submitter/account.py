@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any
 from submitter.errors import SignInError
 
 _PRINCIPAL_VARIABLES = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+_RENEWED_BEFORE = 300.0  # seconds before a token expires
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,23 @@ def find_account(
     )
 
 
+def forget_tokens(workspace: Any) -> None:
+    """Make the next request sign in again: the service refused a token that looks good from here.
+
+    Args:
+        workspace: The azureml-core `Workspace`.
+    """
+    authentication = workspace.service_context.get_auth()
+    tokens = getattr(authentication, "_get_token_for_audience", None)
+    if isinstance(tokens, _Tokens):
+        tokens.forget()
+    # ServicePrincipalAuthentication renews a token five minutes before its end, and offers no way
+    # to ask for that sooner.
+    for name in ("_cached_arm_token", "_cached_azureml_client_token"):
+        if hasattr(authentication, name):
+            setattr(authentication, name, None)
+
+
 def _service_principal(environ: Mapping[str, str]) -> Account:
     tenant, client, secret = (environ[name] for name in _PRINCIPAL_VARIABLES)
 
@@ -85,12 +104,38 @@ def _from_credential(description: str, make: Callable[[], Any]) -> Account:
     def authentication() -> Any:
         from azureml.core.authentication import TokenAuthentication
 
-        # A v2 scope is the resource's exact id and "/.default", even after its own final slash.
-        return TokenAuthentication(
-            lambda audience: credential().get_token(f"{audience}/.default").token
-        )
+        return TokenAuthentication(_Tokens(credential()))
 
     return Account(description, cache(authentication), credential)
+
+
+class _Tokens:
+    """A credential's tokens by audience, kept until they are about to expire.
+
+    azureml-core asks for one at each request, and for each the Azure CLI's credential would start
+    `az`, which takes a second.
+
+    Args:
+        credential: An azure-identity credential.
+    """
+
+    def __init__(self, credential: Any) -> None:
+        self._credential = credential
+        self._tokens: dict[str, Any] = {}
+
+    def __call__(self, audience: str) -> str:
+        token = self._tokens.get(audience)
+        if token is None or token.expires_on - time.time() < _RENEWED_BEFORE:
+            # A v2 scope is the resource's exact id and "/.default", even after its own final slash.
+            token = self._tokens[audience] = self._credential.get_token(f"{audience}/.default")
+        return str(token.token)
+
+    def __deepcopy__(self, memo: object) -> "_Tokens":
+        return self  # the SDK copies its authentications; a credential holds locks
+
+    def forget(self) -> None:
+        """Ask the credential again at the next request."""
+        self._tokens.clear()
 
 
 def _azure_cli() -> Any:

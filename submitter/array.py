@@ -4,7 +4,7 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
 from submitter.backends.base import RunDetails
@@ -12,6 +12,9 @@ from submitter.errors import InputError, SubmitterError
 
 Value = bool | int | float | str
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
+# Seconds between two looks at the keyboard: where another thread gets the signal of a Ctrl-C, a
+# wait without an end would not notice it.
+_LOOK = 0.5
 _LARGEST = 1000  # runs; more is a slip of the keyboard, not a wish
 
 
@@ -120,8 +123,11 @@ def run_all(
     for _ in range(min(at_once, len(members))):
         threading.Thread(target=work, name="submitter-array", daemon=True).start()
     try:
-        for outcome in as_completed(outcomes):
-            on_end(outcome.result())
+        waiting = set(outcomes)
+        while waiting:
+            ended, waiting = wait(waiting, timeout=_LOOK, return_when=FIRST_COMPLETED)
+            for outcome in ended:
+                on_end(outcome.result())
     finally:
         stopped.set()
     return [outcome.result() for outcome in outcomes]

@@ -1,10 +1,11 @@
 """What can go wrong on the laptop, as a tree.
 
     SubmitterError              exit code 1
-    ├── InputError              2   what was written is wrong: nothing was sent
+    ├── InputError              2   what was given is wrong: nothing was sent
     │   ├── JobError                the job file, with file and line
     │   ├── EnvironmentFileError    docker/: Dockerfile or conda.yml
     │   ├── SnapshotError           the files that would travel
+    │   ├── FolderError             a folder of this machine cannot take what was fetched
     │   └── SecretInViewError       a credential would travel in plain view
     ├── SignInError             3   no credential, or one that was refused
     ├── WorkspaceError          3   no workspace configured, or none of that name
@@ -41,6 +42,10 @@ class EnvironmentFileError(InputError):
 
 class SnapshotError(InputError):
     """The files that would travel are missing, unreadable or too large."""
+
+
+class FolderError(InputError):
+    """A folder of this machine cannot take a run's files: read-only, full, or not meant to."""
 
 
 class SecretInViewError(InputError):

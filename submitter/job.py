@@ -276,6 +276,10 @@ class Job(_Section):
                 raise self.problem(("inputs", name), f"the input '{name}' is no literal.")
         return self.model_copy(update={"inputs": {**self.inputs, **values}})
 
+    def with_tags(self, tags: Mapping[str, str]) -> "Job":
+        """Return the same job with more tags."""
+        return self.model_copy(update={"tags": {**self.tags, **tags}})
+
     def rendered_command(self) -> str:
         """Return the command with `${{inputs.NAME}}` replaced by the literal inputs.
 

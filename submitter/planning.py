@@ -2,7 +2,8 @@
 
 import os
 import shlex
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from remote_entry.settings import Settings
 from submitter import environment, guard, snapshot
 from submitter.environment import EnvironmentDefinition
 from submitter.errors import EnvironmentFileError, JobError
+from submitter.git import git_properties
 from submitter.job import EnvironmentReference, InlineEnvironment, Job
-from submitter.snapshot import SnapshotFile
+from submitter.snapshot import KeptOut, SnapshotFile
 
+INPUT_PROPERTY = "submitter.input."  # v1 keeps no inputs with a run
 _WRAPPER = "python -m remote_entry run --"
 
 
@@ -27,7 +30,9 @@ class Plan:
         environment: A registered environment to use, or the definition of one to register.
         variables: The run's environment variables.
         files: The snapshot.
+        kept_out: What stays here, and by which rule.
         warnings: What was understood but should be corrected.
+        git: The run's properties that say from which commit it was submitted.
     """
 
     job: Job
@@ -36,6 +41,19 @@ class Plan:
     variables: Mapping[str, str] = field(repr=False)
     files: tuple[SnapshotFile, ...] = field(repr=False)
     warnings: tuple[str, ...] = ()
+    kept_out: tuple[KeptOut, ...] = field(default=(), repr=False)
+    git: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def code_folder(self) -> Path | None:
+        """The folder that the code comes from; `None` for a job that brings none."""
+        return _code_folder(self.job)
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """What the run's record keeps for good: the job's properties and its inputs."""
+        inputs = {f"{INPUT_PROPERTY}{name}": str(value) for name, value in self.job.inputs.items()}
+        return {**inputs, **self.job.properties}
 
     @property
     def snapshot_size(self) -> int:
@@ -53,7 +71,7 @@ def plan(
 
     Args:
         job: The job.
-        allow_plaintext: Variables that may carry a credential in clear.
+        allow_plaintext: What may carry a credential in clear: variables, files, or FILE:LINE.
         environ: This machine's variables, whose credentials must not travel.
 
     Returns:
@@ -62,28 +80,31 @@ def plan(
     Raises:
         InputError: The job, its environment or its snapshot cannot be submitted as written.
     """
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        asked = beside.submit(git_properties, _code_folder(job) or job.folder, environ)
+        made = _without_git(job, allow_plaintext, environ)
+        return replace(made, git=asked.result())
+
+
+def _without_git(job: Job, allow_plaintext: Collection[str], environ: Mapping[str, str]) -> Plan:
     chosen = _environment(job)
-    _refuse_plain_text(job, allow_plaintext)
     warnings = _unused_inputs(job)
     if isinstance(chosen, EnvironmentDefinition):
         # A registered environment may bring more variables; the backend checks with them.
         warnings += check_variables(job)
-    files = snapshot.collect(_code_folder(job))
-    if len(files) > snapshot.FILE_LIMIT:
-        warnings.append(
-            f"{job.where('code')}: {len(files)} files; Azure ML takes at most "
-            f"{snapshot.FILE_LIMIT} new or changed ones a snapshot."
-        )
+    found = snapshot.collect(_code_folder(job))
+    warnings += [f"{job.where('code')}: {warning}" for warning in found.warnings]
     made = Plan(
         job=job,
         command=_wrapped(job.rendered_command()),
         environment=chosen,
         variables=dict(job.environment_variables),
-        files=files,
+        files=found.files,
+        kept_out=found.kept_out,
         warnings=tuple(warnings),
     )
-    guard.refuse_known_values(_texts(made), environ, allow_plaintext)
-    return made
+    let_through = _guarded(made, made.files, allow_plaintext, environ)
+    return replace(made, warnings=(*made.warnings, *let_through))
 
 
 def with_inputs(
@@ -105,16 +126,9 @@ def with_inputs(
         InputError: The job has no such input, or the value is a credential.
     """
     job = made.job.with_inputs(values)
-    _refuse_plain_text(job, allow_plaintext)
     varied = replace(made, job=job, command=_wrapped(job.rendered_command()))
-    guard.refuse_known_values(_texts(varied), environ, allow_plaintext)
+    _guarded(varied, (), allow_plaintext, environ)  # the files are the same
     return varied
-
-
-def _refuse_plain_text(job: Job, allowed: Collection[str]) -> None:
-    for section in ("environment_variables", "tags", "properties", "inputs"):
-        values = {name: str(value) for name, value in getattr(job, section).items()}
-        guard.refuse_plain_text(values, job.where(section), allowed)
 
 
 def check_variables(job: Job, more: Mapping[str, str] | None = None) -> list[str]:
@@ -184,10 +198,29 @@ def _code_folder(job: Job) -> Path | None:
     return job.folder / job.code
 
 
+def _guarded(
+    made: Plan,
+    files: Iterable[SnapshotFile],
+    allowed: Collection[str],
+    environ: Mapping[str, str],
+) -> list[str]:
+    """Refuse a plan with which a secret would travel; return what was knowingly let through."""
+    job = made.job
+    found: list[guard.Finding] = []
+    for section in ("environment_variables", "tags", "properties", "inputs"):
+        for name, value in getattr(job, section).items():
+            found += guard.in_variables({name: str(value)}, job.where(section, name))
+    search = guard.Search(guard.own_forms(environ, allowed))
+    found += guard.in_texts(_texts(made), search)
+    found += guard.in_files(files, search)
+    return guard.refuse(found, allowed)
+
+
 def _texts(made: Plan) -> Iterator[tuple[str, str]]:
     """Yield every text of the plan that the workspace will show to its readers."""
     job = made.job
     yield job.where("command"), made.command
+    yield "the experiment's name", job.experiment
     for keys, text in guard.texts_in(job.model_dump(by_alias=True)):
         yield job.where(*keys), f"{keys[-1]} {text}"
     if isinstance(made.environment, EnvironmentDefinition):

@@ -8,7 +8,7 @@ from typing import Any
 
 from submitter import records, run_ids
 from submitter.backends.azureml_core import AzureMLCore
-from submitter.backends.base import Survey
+from submitter.backends.base import Survey, Uploaded
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.errors import InputError, NotFoundError
 from submitter.job import Job
@@ -26,6 +26,7 @@ def submit(
     scheduled_for: datetime | None = None,
     attach: bool = True,
     on_survey: Callable[[Survey], object] = lambda _: None,
+    on_upload: Callable[[Uploaded], object] | None = None,
 ) -> RunHandle:
     """Submit a job; the same `run_id`, job `name` or `scheduled_for` never starts a second run.
 
@@ -37,6 +38,7 @@ def submit(
         scheduled_for: The time, with its zone, that this run is for: its id is made of it.
         attach: Whether to look for a run of that id first; without, there is none for certain.
         on_survey: Receives what the workspace has, before anything is uploaded.
+        on_upload: Receives how far the snapshot's upload is, from the threads that upload.
 
     Returns:
         The run, as soon as the service has it. If there was a run of that id already, however it
@@ -55,7 +57,8 @@ def submit(
     if chosen and attach:
         with suppress(NotFoundError):
             return RunHandle(backend.run(chosen), attached=True)
-    run = RunHandle(backend.submit(made, chosen or run_ids.fresh(made.job), on_survey))
+    started = backend.submit(made, chosen or run_ids.fresh(made.job), on_survey, on_upload)
+    run = RunHandle(started)
     records.remember(made, run.id, full_name(opened))
     return run
 

@@ -1,19 +1,21 @@
 """Azure Machine Learning through azureml-core (SDK v1)."""
 
 import shlex
-import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from submitter import snapshot
+from submitter.backends import azureml_git
 from submitter.backends.azureml_environment import read_back, to_native
 from submitter.backends.azureml_permissions import granted_on
 from submitter.backends.azureml_run import AzureMLCoreRun
-from submitter.backends.base import ComputeTarget, RegisteredEnvironment, Survey
+from submitter.backends.azureml_snapshot import SnapshotMemory, watched
+from submitter.backends.base import ComputeTarget, RegisteredEnvironment, Survey, Uploaded
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
 from submitter.errors import NoAnswerError, NotFoundError, ServiceError, SubmitterError
@@ -21,6 +23,7 @@ from submitter.job import EnvironmentReference, Job, TensorFlowDistribution
 from submitter.marked_yaml import nearest
 from submitter.planning import Plan, check_variables
 from submitter.service import ask, patience
+from submitter.snapshot import SnapshotFile
 
 _LOOKS_FOR_A_RUN = (0.0, 1.0, 3.0)  # seconds before each look for a run that may have started
 # The SDK keeps the last snapshot in a file that two submissions at a time would tear.
@@ -60,8 +63,21 @@ class AzureMLCore:
             check_variables(job, registered.definition.variables)
         return survey
 
+    def files_to_upload(self, plan: Plan) -> Sequence[SnapshotFile]:
+        """List the files that are new or changed since this project's last snapshot.
+
+        Nothing is asked of the service. Where nothing is remembered of the project, these are all
+        files, though the service may know of a snapshot to build upon.
+        """
+        memory = SnapshotMemory(self._workspace, plan.code_folder)
+        return snapshot.changed(plan.files, memory.known())
+
     def submit(
-        self, plan: Plan, run_id: str, on_survey: Callable[[Survey], object] = lambda _: None
+        self,
+        plan: Plan,
+        run_id: str,
+        on_survey: Callable[[Survey], object] = lambda _: None,
+        on_upload: Callable[[Uploaded], object] | None = None,
     ) -> AzureMLCoreRun:
         """Register the environment if need be, upload the snapshot, start the run.
 
@@ -70,6 +86,7 @@ class AzureMLCore:
             run_id: The run's id. It is chosen here, so that a run is known by name even if the
                 answer to its start is lost.
             on_survey: Receives what the workspace has, before anything is uploaded.
+            on_upload: Receives how far the upload is, from the threads that upload.
 
         Returns:
             The run, as soon as the service has it.
@@ -78,6 +95,7 @@ class AzureMLCore:
             JobError: The job asks for what SDK v1 cannot carry.
             NotFoundError: The environment or the compute target does not exist.
             ServiceError: The service did not take the run.
+            SnapshotError: A file changed meanwhile, or Azure ML takes fewer files.
         """
         job = plan.job
         refuse_what_v1_cannot_carry(job)
@@ -87,11 +105,23 @@ class AzureMLCore:
             experiment.result()
         on_survey(survey)
         registered = survey.environment or self._register(plan)
-        with _SUBMITTING, tempfile.TemporaryDirectory(prefix="submitter-snapshot-") as folder:
-            snapshot.stage(plan.files, Path(folder))
-            config = _script_run_config(plan, registered, folder)
+        watch: AbstractContextManager[None] = nullcontext()
+        if on_upload or len(plan.files) > snapshot.FILE_LIMIT:  # else nobody needs the hashes
+            to_send = self.files_to_upload(plan)
+            snapshot.refuse_too_many(plan.code_folder, to_send)
+            watch = watched(to_send, on_upload) if on_upload else watch
+        memory = SnapshotMemory(self._workspace, plan.code_folder)
+        with (
+            _SUBMITTING,
+            snapshot.staged(plan.files) as folder,
+            memory.in_use(plan.files),
+            watch,
+        ):
+            azureml_git.send_with(folder, plan.git)
+            config = _script_run_config(plan, registered, str(folder))
             submitted = self._start(plan, config, run_id)
-        submitted.describe(job)
+        snapshot.warn_of_changes(plan.files)
+        submitted.describe(plan)
         return submitted
 
     def _start(self, plan: Plan, config: Any, run_id: str) -> AzureMLCoreRun:
@@ -100,6 +130,8 @@ class AzureMLCore:
 
         job = plan.job
         identity = job.identity
+        # It names the folder of links, and says "a few minutes" of what is seldom uploaded whole.
+        warnings.filterwarnings("ignore", message="Submitting .* directory for run")
         doing = f"submit to the experiment {job.experiment} of {self._workspace.name}"
         try:
             run = ask(

@@ -1,22 +1,17 @@
 """A run of Azure Machine Learning, through azureml-core (SDK v1)."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-import requests
-
-from submitter.backends.base import LOG_PIECE, RunDetails
-from submitter.errors import NotFoundError, ServiceError, SubmitterError
-from submitter.job import Job
+from submitter.account import forget_tokens
+from submitter.backends.azureml_run_record import moment, summary_of
+from submitter.backends.base import FileStream, RunDetails
+from submitter.backends.signed_files import SignedFiles
+from submitter.errors import SubmitterError
+from submitter.planning import Plan
 from submitter.service import ask
-
-_HTTP_TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
-_LONGEST_DOWNLOAD = 3600.0  # seconds for one file
-_WHOLE = 200  # OK, where 206 Partial Content was expected
-_NOTHING_NEW = (404, 416)  # not written yet; Range Not Satisfiable: it ends before the offset
 
 _log = logging.getLogger("submitter")
 
@@ -30,48 +25,69 @@ class AzureMLCoreRun:
 
     def __init__(self, run: Any) -> None:
         self._run = run
+        self._files = SignedFiles()
 
     @property
     def id(self) -> str:
         """The run's id."""
         return str(self._run.id)
 
-    def describe(self, job: Job) -> None:
-        """Give the run the job's names and properties; failing that is no reason to lose it."""
+    def describe(self, plan: Plan) -> None:
+        """Give the run the plan's names and properties; failing that is no reason to lose it."""
         try:
-            ask(f"describe the run {self.id}", lambda: self._describe(job))
+            ask(f"describe the run {self.id}", lambda: self._describe(plan))
         except SubmitterError as error:
             _log.warning("The run %s has started, but: %s", self.id, error)
 
-    def _describe(self, job: Job) -> None:
+    def _describe(self, plan: Plan) -> None:
+        job = plan.job
         if job.display_name:
             self._run.display_name = job.display_name
         if job.description:
             self._run.description = job.description
         if job.tags:
             self._run.set_tags(dict(job.tags))
-        if job.properties:
-            self._run.add_properties(dict(job.properties))
+        if plan.properties:
+            self._run.add_properties(dict(plan.properties))
 
     def details(self) -> RunDetails:
         """Ask the service how the run stands."""
+        # The first brings the run's record up to date, which holds what the second lacks.
+        ask(f"get the tags of {self.id}", self._run.get_tags)
         details = ask(f"get the status of {self.id}", self._run.get_details)
         error = (details.get("error") or {}).get("error") or {}
+        definition = details.get("runDefinition") or {}
+        environment = definition.get("environment") or {}
+        known = asdict(summary_of(self._run))
+        known |= {
+            "status": details["status"],
+            "started": moment(details.get("startTimeUtc")) or known["started"],
+            "ended": moment(details.get("endTimeUtc")) or known["ended"],
+            "compute": known["compute"] or str(details.get("target") or ""),
+        }
         return RunDetails(
-            id=self.id,
-            experiment=str(self._run.experiment.name),
-            status=details["status"],
-            display_name=str(self._run.display_name or ""),
+            **known,
             portal_url=str(self._run.get_portal_url()),
             error=str(error.get("message", "")),
             error_code=str(error.get("code", "")),
             logs=details.get("logFiles") or {},
-            tags=dict(self._run.tags or {}),
+            properties=dict(details.get("properties") or {}),
+            command=_command_of(definition),
+            variables=dict(definition.get("environmentVariables") or {}),
+            environment=_named(environment.get("name"), environment.get("version")),
         )
+
+    def status(self) -> str:
+        """Ask for the status alone: one request, where the details are four."""
+        return str(ask(f"get the status of {self.id}", self._run.get_status))
+
+    def sign_in_again(self) -> None:
+        """Forget the tokens, so that the next question is asked with fresh ones."""
+        forget_tokens(self._run.experiment.workspace)
 
     def read_log(self, address: str, offset: int) -> bytes:
         """Return what a log has from a byte offset on: at most LOG_PIECE, empty if nothing."""
-        return ask(f"read the log of {self.id}", lambda: _read_from(address, offset))
+        return ask(f"read the log of {self.id}", lambda: self._files.read(address, offset))
 
     def metrics(self) -> Mapping[str, Any]:
         """Return the metrics that the run logged: name → value, or list of values."""
@@ -81,49 +97,44 @@ class AzureMLCoreRun:
         """List the files that the run left: outputs and logs."""
         return sorted(ask(f"list the files of {self.id}", self._run.get_file_names))
 
-    def download(self, prefix: str, folder: Path) -> Sequence[Path]:
-        """Fetch the run's files under a prefix into a folder.
+    def addresses(self, prefix: str) -> Mapping[str, str]:
+        """Return the run's files under a prefix: name → address to read it from."""
+        # azureml-core itself knows no public way to the addresses of files that are no logs.
+        container = f"ExperimentRun/{self._run._container}/{prefix}"  # noqa: SLF001
+        artifacts = self._run._client.artifacts  # noqa: SLF001
+        found = ask(
+            f"find the files of {self.id}",
+            lambda: artifacts.get_files_by_artifact_prefix_id(container),
+        )
+        return dict(sorted(found))
 
-        Args:
-            prefix: Such as `outputs`; empty for everything.
-            folder: Where to put them; their paths in the run are kept below it.
+    def open_file(self, address: str, offset: int = 0, etag: str = "") -> FileStream:
+        """Read a file from a byte offset on; see the contract."""
+        return self._files.open(address, offset, etag)
 
-        Returns:
-            The files, as they now are on this machine.
-
-        Raises:
-            NotFoundError: The run has no file under the prefix.
-        """
-        names = [name for name in self.files() if name.startswith(prefix)]
-        if not names:
-            raise NotFoundError(
-                f"The run {self.id} has no files under '{prefix}'. "
-                f"It has: {', '.join(self.files()) or 'none'}."
-            )
-        for name in names:
-            ask(
-                f"download {name} of {self.id}",
-                partial(self._run.download_file, name, output_file_path=str(folder / name)),
-                seconds=_LONGEST_DOWNLOAD,
-            )
-        return [folder / name for name in names]
+    def tag(self, tags: Mapping[str, str], remove: Collection[str] = ()) -> None:
+        """Set tags and take others off."""
+        if tags:
+            ask(f"tag the run {self.id}", lambda: self._run.set_tags(dict(tags)))
+        if remove:
+            ask(f"take tags off the run {self.id}", lambda: self._run.remove_tags(list(remove)))
 
     def cancel(self) -> None:
         """Ask the service to stop the run."""
         ask(f"cancel {self.id}", self._run.cancel)
 
 
-def _read_from(address: str, offset: int) -> bytes:
-    """Read a piece of a blob; its address carries a signature, which no error may quote."""
-    wanted = {"Range": f"bytes={offset}-{offset + LOG_PIECE - 1}"}
-    try:
-        response = requests.get(address, headers=wanted, timeout=_HTTP_TIMEOUT)
-    except requests.RequestException as error:
-        raise ServiceError(f"Could not read the log: {type(error).__name__}.") from None
-    if response.status_code in _NOTHING_NEW:
-        return b""
-    if not response.ok:
-        raise ServiceError(f"Could not read the log: the storage answered {response.status_code}.")
-    if response.status_code == _WHOLE:  # a proxy on the way ignored the range
-        return response.content[offset : offset + LOG_PIECE]
-    return response.content
+def _command_of(definition: Mapping[str, Any]) -> str:
+    command = definition.get("command") or ""
+    if isinstance(command, list):
+        command = " ".join(map(str, command))
+    return (
+        str(command)
+        or " ".join(
+            map(str, (definition.get("script") or "", *(definition.get("arguments") or ())))
+        ).strip()
+    )
+
+
+def _named(name: str | None, version: str | None) -> str:
+    return ":".join(part for part in (name, version) if part)

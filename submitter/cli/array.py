@@ -1,6 +1,7 @@
 """Submit many runs of one job, and sum them up."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from submitter.backends.base import RunDetails
     from submitter.planning import Plan
     from submitter.run_handle import RunHandle
+
+ARRAY_TAG = "array"
 
 
 def submit_array(
@@ -51,6 +54,7 @@ def submit_array(
 
     def start(member: "Member", run_id: str) -> "RunHandle":
         plan = plans[member.number - 1]
+        plan = replace(plan, job=plan.job.with_tags({ARRAY_TAG: prefix}))
         # Nobody else has the ids of a new array.
         run = submit(plan, run_id=run_id, workspace=workspace, attach=array_id is not None)
         runs[member.number] = run
@@ -80,7 +84,7 @@ def submit_array(
         left = ", ".join(run.id for run in runs.values())
         say(
             f"\nLeft the array {prefix} after {len(runs)} of {len(members)} runs: {left or 'none'}"
-            f"\nCome back with: submitter runs list --tag array={prefix}"
+            f"\nCome back with: submitter runs list --tag {ARRAY_TAG}={prefix}"
         )
         raise typer.Exit(LEFT_WITH_CTRL_C) from None
     _sum_up(prefix, outcomes, wait=wait, as_json=as_json)

@@ -35,13 +35,15 @@ def register(
     """Register docker/ as an environment; equal content keeps its version."""
     from submitter.backends.azureml_core import AzureMLCore
     from submitter.environment import from_folder, texts
-    from submitter.guard import refuse_known_values, refuse_plain_text
+    from submitter.guard import Search, in_texts, in_variables, own_forms, refuse
 
     variables = _variables(variable or [], from_env or [])
     allowed = allow_plaintext or []
-    refuse_plain_text(variables, f"the environment {name}", allowed)
     definition = from_folder(name, folder, variables)
-    refuse_known_values(texts(definition), os.environ, allowed)
+    found = list(in_variables(variables, f"the environment {name}"))
+    found += in_texts(texts(definition), Search(own_forms(os.environ, allowed)))
+    for warning in refuse(found, allowed):
+        say(f"warning: {warning}")
     opened = open_workspace()
     registered = AzureMLCore(opened).register(definition)
     if as_json:

@@ -1,11 +1,22 @@
-"""Show a run as it goes, for the verbs that wait for its end."""
+"""Show a run as it goes, for the verbs that wait for its end.
 
+The run is followed on a thread of its own: Ctrl-C meets the main thread only, which does nothing
+but wait, so no byte of the log is lost or shown twice by it.
+"""
+
+import os
+import signal
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from submitter.cli.log_screen import LogScreen
 from submitter.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -14,34 +25,46 @@ if TYPE_CHECKING:
 
 LEFT_WITH_CTRL_C = 130
 
+AllLogs = Annotated[
+    bool, typer.Option("--all-logs", help="The logs of all nodes and processes, line by line.")
+]
+LogNames = Annotated[
+    list[str] | None,
+    typer.Option("--log", metavar="NAME", help="This log; may be repeated, and be a pattern."),
+]
 
-def follow_to_the_end(run: "RunHandle", *, as_json: bool) -> None:
-    """Show the run's log; raise what its end stands for."""
-    end_with(show_to_its_end(run, as_json=as_json), as_json=as_json)
+
+def follow_to_the_end(
+    run: "RunHandle", *, as_json: bool, all_logs: bool = False, logs: Collection[str] = ()
+) -> None:
+    """Show the run's log and print its end; raise what that stands for."""
+    end_with(show_to_its_end(run, as_json=as_json, all_logs=all_logs, logs=logs), as_json=as_json)
 
 
-def show_to_its_end(run: "RunHandle", *, as_json: bool) -> "RunDetails":
+def show_to_its_end(
+    run: "RunHandle", *, as_json: bool, all_logs: bool = False, logs: Collection[str] = ()
+) -> "RunDetails":
     """Show the run's log until the run has ended.
 
-    With `as_json` the log goes to standard error, and standard output is JSON alone.
+    At a terminal Ctrl-C asks whether to stop the run, and the network may be gone for as long as
+    the person wishes; elsewhere Ctrl-C and SIGTERM leave the run going at once.
+
+    Args:
+        run: The run.
+        as_json: The log goes to standard error, and standard output is left to JSON alone.
+        all_logs: Show the logs of all nodes and processes.
+        logs: Show these logs.
+
+    Returns:
+        How the run ended.
     """
-    stream = (sys.stderr if as_json else sys.stdout).buffer
-    started = time.monotonic()
-
-    def write(piece: bytes) -> None:
-        stream.write(piece)
-        stream.flush()
-
-    try:
-        return run.follow(
-            write, lambda status: say(f"[{time.monotonic() - started:6.1f} s] {status}")
-        )
-    except KeyboardInterrupt:
-        say(
-            f"\nLeft the run {run.id} going. Come back with: submitter runs follow {run.id}\n"
-            f"Stop it with: submitter runs cancel {run.id}"
-        )
-        raise typer.Exit(LEFT_WITH_CTRL_C) from None
+    screen = LogScreen(sys.stderr if as_json else sys.stdout)
+    wanted = [*logs, *(["*"] if all_logs else [])]
+    following = _start(run, screen, wanted)
+    with _termination_interrupts():
+        details = _wait(following, run, screen)
+    screen.finish()
+    return details
 
 
 def end_with(details: "RunDetails", *, as_json: bool) -> None:
@@ -53,8 +76,107 @@ def end_with(details: "RunDetails", *, as_json: bool) -> None:
     raise_unless_completed(details)
 
 
+def _start(run: "RunHandle", screen: LogScreen, logs: Collection[str]) -> "Future[RunDetails]":
+    from submitter.follow import follow_patience
+
+    patience = follow_patience(float("inf")) if _person_is_there() else follow_patience()
+    following: Future[RunDetails] = Future()
+    times = _StatusTimes(screen)
+
+    def work() -> None:
+        try:
+            details = run.follow(
+                screen.write, times.note, logs=logs, on_notice=screen.say, patience=patience
+            )
+            following.set_result(details)
+        except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
+            following.set_exception(error)
+
+    threading.Thread(target=work, name="submitter: follow", daemon=True).start()
+    return following
+
+
+def _wait(following: "Future[RunDetails]", run: "RunHandle", screen: LogScreen) -> "RunDetails":
+    stopping = False
+    while True:
+        try:
+            return following.result()
+        except KeyboardInterrupt:
+            with screen.held():
+                if stopping or not _person_is_there() or not _asks_to_stop(run.id):
+                    _leave(run.id)
+                run.cancel()
+                stopping = True
+                say("Asked to stop it; following to its end. Ctrl-C leaves.")
+
+
+def _asks_to_stop(run_id: str) -> bool:
+    """Ask a person; a second Ctrl-C is the same as Enter."""
+    say(f"\nStop the run {run_id}, or leave it running? [s = stop, Enter = leave] ", end="")
+    try:
+        return sys.stdin.readline().strip().lower() in ("s", "stop")
+    except KeyboardInterrupt:
+        return False
+
+
+def _leave(run_id: str) -> None:
+    say(
+        f"\nLeft the run {run_id} going. Come back with: submitter runs follow {run_id}\n"
+        f"Stop it with: submitter runs cancel {run_id}"
+    )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: the thread that follows may be in the middle of anything, which is of no use now.
+    os._exit(LEFT_WITH_CTRL_C)
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Take SIGTERM for a Ctrl-C to which nobody can answer."""
+
+    def leave(*_: object) -> None:
+        os.environ["CI"] = "1"
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _person_is_there() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
+
+
+class _StatusTimes:
+    """Says each new status, and how long the one before lasted."""
+
+    def __init__(self, screen: LogScreen) -> None:
+        self._screen = screen
+        self._began = self._changed = time.monotonic()
+        self._status = ""
+
+    def note(self, status: str) -> None:
+        now = time.monotonic()
+        before = f" ({self._status} {span(now - self._changed)})" if self._status else ""
+        self._screen.say(f"[{now - self._began:6.1f} s] {status}{before}")
+        self._status, self._changed = status, now
+
+
+def span(seconds: float) -> str:
+    """Return a time span as people say it: 35 s, 4 min 10 s, 3 h 5 min, 2 d 4 h."""
+    whole = round(seconds)
+    for unit, part, size, smaller in (("d", "h", 86_400, 3600), ("h", "min", 3600, 60)):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller} {part}"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"  # noqa: PLR2004
+
+
 def as_data(details: "RunDetails") -> dict[str, object]:
-    """Return a run's details as plain data."""
+    """Return a run's details as plain data, credentials masked."""
+    from submitter.guard import shown
+
     return {
         "id": details.id,
         "experiment": details.experiment,
@@ -62,6 +184,17 @@ def as_data(details: "RunDetails") -> dict[str, object]:
         "status": details.status,
         "error": details.error or None,
         "portal_url": details.portal_url,
-        "tags": dict(details.tags),
+        "tags": {name: shown(name, value) for name, value in details.tags.items()},
         "logs": sorted(details.logs),
+        "created": details.created,
+        "started": details.started,
+        "ended": details.ended,
+        "queued_seconds": details.queued_seconds,
+        "running_seconds": details.running_seconds,
+        "compute": details.compute,
+        "environment": details.environment,
+        "command": details.command,
+        "submitted_by": details.submitted_by,
+        "variables": {name: shown(name, value) for name, value in details.variables.items()},
+        "properties": {name: shown(name, value) for name, value in details.properties.items()},
     }

@@ -17,8 +17,9 @@ AllowPlaintext = Annotated[
     list[str] | None,
     typer.Option(
         "--allow-plaintext",
-        metavar="VARIABLE",
-        help="Let this variable carry a credential that all of the workspace can read.",
+        metavar="WHAT",
+        help="Let a credential travel that all of the workspace can read: VARIABLE, FILE or "
+        "FILE:LINE.",
     ),
 ]
 OpenWorkspace = Callable[[], Any]

@@ -28,6 +28,6 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console().print(table)
 
 
-def say(text: str) -> None:
+def say(text: str, *, end: str = "\n") -> None:
     """Tell a person what is going on, beside the verb's own output."""
-    typer.echo(text, err=True)
+    typer.echo(text + end, err=True, nl=False)

@@ -10,6 +10,7 @@ from submitter.cli.following import as_data, end_with, show_to_its_end
 from submitter.cli.options import AllowPlaintext, AsJson, JobFile, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, say
 from submitter.cli.plan import compute_line, environment_line
+from submitter.cli.progress import upload_progress
 
 if TYPE_CHECKING:
     from submitter.backends.base import Survey
@@ -98,7 +99,14 @@ def submit(
     [only] = plans
 
     def start(chosen: str | None) -> "RunHandle":
-        run = submit(only, run_id=chosen, workspace=opened, on_survey=lambda it: _tell(only, it))
+        with upload_progress() as on_upload:
+            run = submit(
+                only,
+                run_id=chosen,
+                workspace=opened,
+                on_survey=lambda survey: _tell(only, survey),
+                on_upload=on_upload,
+            )
         say(f"{'attached to the run' if run.attached else 'run'} {run.id}")
         return run
 

@@ -1,7 +1,6 @@
 """What a person at a terminal sees, and what `submitter emulator start` leaves to a shell."""
 
 import os
-import pty
 import re
 import shlex
 import signal
@@ -10,33 +9,9 @@ import sys
 from pathlib import Path
 
 from support.shell import Shell
+from support.terminal import at_a_terminal
 
 SECRET = "typed-by-a-person;{}"
-
-
-def at_a_terminal(shell: Shell, *arguments: str, typed: str = "") -> tuple[int, str]:
-    """Run `submitter` with a terminal of its own; return the exit code and the screen's text."""
-    here, there = pty.openpty()
-    process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", sys.executable, "-m", "submitter", *arguments],
-        cwd=shell.folder,
-        env={**shell.environ, "TERM": "xterm", "COLUMNS": "100"},
-        stdin=there,
-        stdout=there,
-        stderr=there,
-    )
-    os.close(there)
-    screen = b""
-    while True:
-        try:
-            screen += os.read(here, 4096)
-        except OSError:  # the last program has left the terminal
-            break
-        if typed and b"(not shown)" in screen:
-            os.write(here, f"{typed}\n".encode())
-            typed = ""
-    os.close(here)
-    return process.wait(), screen.decode()
 
 
 def test_a_secret_is_asked_for_without_echo(shell: Shell) -> None:

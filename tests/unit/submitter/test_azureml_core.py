@@ -1,18 +1,14 @@
 """What a job file says, in the words of azureml-core."""
 
-import http.server
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from submitter import Job, JobError, ServiceError, plan
+from submitter import Job, JobError, plan
 from submitter.backends.azureml_core import (
     _script_run_config,
 )
 from submitter.backends.azureml_environment import to_native
-from submitter.backends.azureml_run import _read_from
 from submitter.backends.base import RegisteredEnvironment
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
@@ -90,48 +86,3 @@ def test_what_v1_cannot_carry_is_refused_by_name(keys: dict[str, Any], named: st
     """Never dropped, and with what to do instead."""
     with pytest.raises(JobError, match=f"cannot carry '{named}': "):
         run_config(**keys)
-
-
-class Storage(http.server.BaseHTTPRequestHandler):
-    """A storage that answers as its path says."""
-
-    def do_GET(self) -> None:
-        status = int(self.path.split("?")[0].strip("/"))
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(b"0123456789")
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@pytest.fixture(scope="module")
-def storage() -> Iterator[str]:
-    """Serve the storage on loopback."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Storage)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_log_that_is_not_there_yet_is_empty(storage: str) -> None:
-    """404 before the first byte, 416 after the last."""
-    assert _read_from(f"{storage}/404?sig=s", 0) == b""
-    assert _read_from(f"{storage}/416?sig=s", 10) == b""
-
-
-def test_a_proxy_that_ignores_ranges_repeats_nothing(storage: str) -> None:
-    """It answers 200 with the whole; only the rest is new."""
-    assert _read_from(f"{storage}/200?sig=s", 4) == b"456789"
-    assert _read_from(f"{storage}/206?sig=s", 4) == b"0123456789"
-
-
-@pytest.mark.parametrize(
-    "address", ["{storage}/403?sig=opens-the-blob", "http://127.0.0.1:1/?sig=opens-the-blob"]
-)
-def test_no_error_quotes_the_signed_address(storage: str, address: str) -> None:
-    """Whoever has it can read the blob."""
-    with pytest.raises(ServiceError) as caught:
-        _read_from(address.format(storage=storage), 0)
-    assert "opens-the-blob" not in str(caught.value)
-    assert caught.value.__cause__ is None

@@ -95,7 +95,7 @@ def test_a_credential_in_clear_is_refused(project: Path) -> None:
 )
 def test_the_laptops_own_credential_travels_nowhere(project: Path, extra: str) -> None:
     """Whatever the text is called that would carry it."""
-    with pytest.raises(SecretInViewError, match="contains the value of AZURE_CLIENT_SECRET"):
+    with pytest.raises(SecretInViewError, match="job.yml:6: the value of AZURE_CLIENT_SECRET"):
         planned(project, extra, {"AZURE_CLIENT_SECRET": "correct-horse"})
 
 
@@ -107,14 +107,14 @@ def test_the_laptops_own_credential_does_not_travel_in_conda_yml(project: Path) 
     )
     inline = "{build: {path: .}, conda_file: conda.yml}"
     (project / "job.yml").write_text(JOB.replace("azureml:flights@latest", inline))
-    with pytest.raises(SecretInViewError, match=r"conda\.yml .*contains the value of INDEX_PASS"):
+    with pytest.raises(SecretInViewError, match=r"conda\.yml .*the value of INDEX_PASS"):
         plan(Job.from_file(project / "job.yml"), environ={"INDEX_PASSWORD": "correct-horse"})
 
 
 @pytest.mark.parametrize("section", ["tags", "properties"])
 def test_a_credential_does_not_travel_as_a_tag(project: Path, section: str) -> None:
     """Whatever it is called."""
-    with pytest.raises(SecretInViewError, match="^password in "):
+    with pytest.raises(SecretInViewError, match="password would carry"):
         planned(project, f"{section}: {{password: hunter2}}\n")
 
 

@@ -1,0 +1,31 @@
+"""Credentials in what the workspace shows of a run: variables, tags, the command, names."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from submitter.guard.findings import Finding
+from submitter.guard.search import Search
+from submitter.guard.variables import holds_credential
+
+
+def in_variables(variables: Mapping[str, str], where: str) -> Iterator[Finding]:
+    """Yield the variables, tags or inputs that would carry a credential in clear.
+
+    Args:
+        variables: What the run, or every run in the environment, would get.
+        where: Where they are written, for the message.
+    """
+    for name, value in variables.items():
+        if holds_credential(name, value):
+            yield Finding(where, f"{name} would carry a credential in clear", variable=name)
+
+
+def in_texts(texts: Iterable[tuple[str, str]], search: Search) -> Iterator[Finding]:
+    """Yield the credentials in texts.
+
+    Args:
+        texts: Pairs of where a text stands and the text.
+        search: What to look for.
+    """
+    for where, text in texts:
+        for hit in search.in_text(text.encode("utf-8", "surrogateescape")):
+            yield Finding(where, hit.what, variable=hit.variable, commented=hit.commented)
