@@ -126,7 +126,7 @@ def _wait(run: RunHandle, on_status: Callable[[str], object]) -> RemoteCheck:
 def _document_in(log: str) -> Mapping[str, Any] | None:
     """Find the check's JSON among whatever else the log has."""
     for start in (index for index, letter in enumerate(log) if letter == "{"):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             document, _ = json.JSONDecoder().raw_decode(log, start)
             if isinstance(document, dict) and {"exit_code", "hops"} <= document.keys():
                 return document

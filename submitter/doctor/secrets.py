@@ -17,7 +17,7 @@ from submitter.secrets import list_secrets
 from submitter.service import ask
 
 _LONGEST_RUN = timedelta(days=30)  # azureml-core's own limit for a run that sets none
-_FORBIDDEN, _MISSING = 403, 404
+_REFUSED, _MISSING = (401, 403), 404
 _ASK_THE_RUN = "add --remote: the run's identity is the one that counts"
 _SHOWN = 8  # digits of a version
 
@@ -122,6 +122,10 @@ class Secrets:
     def _look_into_vault(self, account: Account | None) -> None:
         host = urlsplit(self._settings.vault_url).netloc
         references = self._settings.secrets
+        if not host:  # KEY_VAULT_URL_FROM_WORKSPACE
+            names = ["vault", *(f"secret {reference.label}" for reference in references)]
+            self._walk.skip(names, f"the vault's address is in the workspace; {_ASK_THE_RUN}")
+            return
         may_look = self._walk.hop(
             "vault",
             lambda: self._ask_vault(host, account),
@@ -231,10 +235,11 @@ def _versions(vault_url: str, account: Account, name: str) -> Sequence[_Version]
     except HttpResponseError as error:
         if error.status_code == _MISSING:
             return []
-        if error.status_code != _FORBIDDEN:
+        if error.status_code not in _REFUSED:
             raise
+        # Four refusals of a vault share the status 403; only the inner code tells them apart.
         inner = getattr(getattr(error, "error", None), "innererror", None) or {}
-        return _RefusedError(f"403 {inner.get('code', 'Forbidden')}")
+        return _RefusedError(f"{error.status_code} {inner.get('code', 'Forbidden')}")
 
 
 def _broken(message: str, kind: str, fix: str) -> Finding:

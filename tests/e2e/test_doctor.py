@@ -230,6 +230,18 @@ def test_a_vault_that_refuses_the_laptop_says_why_and_is_no_failure(
     assert {"secret 1", "secret 2"} <= named(document, "skipped").keys()
 
 
+def test_what_the_workspace_holds_back_is_left_to_the_run(shell: Shell) -> None:
+    """A vault's address that only the run may read is not guessed."""
+    shell.edit(
+        "KEY_VAULT_URL: https://kv-flights.vault.azure.net", "KEY_VAULT_URL_FROM_WORKSPACE: 'off'"
+    )
+    code, document = examine(shell)
+    assert code == 0
+    skipped = named(document, "skipped")
+    assert {"vault", "secret 1", "secret 2"} <= skipped.keys()
+    assert "address is in the workspace" in skipped["vault"]["detail"]
+
+
 def test_a_registered_environment_brings_variables_of_its_own(shell: Shell) -> None:
     """They are read with the job's, as the run will."""
     shell.write("Dockerfile", "FROM ubuntu\n")
@@ -289,6 +301,11 @@ def pause_database(shell: Shell) -> None:
     shell.edit("SQL_DATABASE:", "REMOTE_ENTRY_SQL_DEADLINE: '1'\n  SQL_DATABASE:")
 
 
+def distrust_certificate(shell: Shell) -> None:
+    """Let the server show a certificate that nobody vouches for."""
+    shell.azure.sql.faults.add(at="tls", certificate="untrusted", times=None)
+
+
 def use_managed_identity(shell: Shell) -> None:
     """Rely on an identity that the cluster does not have."""
     shell.edit("AZURE_CLIENT_SECRET_FROM_WORKSPACE: training-client-secret", "MODE: plain")
@@ -307,6 +324,7 @@ def use_managed_identity(shell: Shell) -> None:
             use_managed_identity,
             *("identity", "identity.no-managed-identity", "DEFAULT_IDENTITY_CLIENT_ID"),
         ),
+        (distrust_certificate, "sql tls", "sql.tls", "certificate"),
         (pause_database, "sql login", "sql.unavailable", "try again in some minutes"),
     ],
 )
