@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from submitter.backends.base import RunDetails as RunDetails
+    from submitter.backends.base import RunSummary as RunSummary
     from submitter.errors import EnvironmentFileError as EnvironmentFileError
+    from submitter.errors import FolderError as FolderError
     from submitter.errors import InputError as InputError
     from submitter.errors import JobError as JobError
     from submitter.errors import NoAnswerError as NoAnswerError
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from submitter.planning import Plan as Plan
     from submitter.planning import plan as plan
     from submitter.run_handle import RunHandle as RunHandle
+    from submitter.run_names import find_run as find_run
+    from submitter.run_names import list_runs as list_runs
     from submitter.submission import get_run as get_run
     from submitter.submission import submit as submit
     from submitter.workspace import WorkspaceAddress as WorkspaceAddress
@@ -33,16 +37,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "submitter.backends.base": ("RunDetails",),
+    "submitter.backends.base": ("RunDetails", "RunSummary"),
     "submitter.errors": (
         *("SubmitterError", "InputError", "JobError", "EnvironmentFileError", "SnapshotError"),
         *("SecretInViewError", "SignInError", "WorkspaceError", "NotFoundError", "ServiceError"),
-        *("NoAnswerError",),
-        *("RunFailedError", "RunCanceledError"),
+        *("NoAnswerError", "RunFailedError", "RunCanceledError", "FolderError"),
     ),
     "submitter.job": ("Job",),
     "submitter.planning": ("Plan", "plan"),
     "submitter.run_handle": ("RunHandle",),
+    "submitter.run_names": ("find_run", "list_runs"),
     "submitter.submission": ("get_run", "submit"),
     "submitter.workspace": ("WorkspaceAddress", "open_workspace"),
 }

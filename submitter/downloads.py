@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
@@ -144,26 +144,27 @@ class _Fetch:
     def _attempt(self, name: str, target: Path, part: "_Part") -> None:
         if name not in self._addresses:
             raise NotFoundError("The run no longer has it.")
+        offset = max(0, part.size - 1)  # one byte again: a range behind the last would be refused
         try:
-            stream = self._run.open_file(self._addresses[name], part.size, part.etag)
+            stream = self._run.open_file(self._addresses[name], offset, part.etag)
         except FileChangedError:
             part.drop()
             raise
-        if part.size and stream.etag != part.etag:  # a server that knows no If-Match
-            part.drop()
-            raise FileChangedError("The file has changed.")
-        if not part.size and _is_here(target, stream):
-            self._on_progress(Progress(name, stream.size, stream.size))
-            return
-        part.begin(stream.etag)
-        with part.path.open("ab") as file:
-            fetched = part.size
-            for piece in stream.pieces():
-                file.write(piece)
-                fetched += len(piece)
-                self._on_progress(Progress(name, fetched, stream.size))
-                if self.stopped:
-                    raise ServiceError("The download was stopped.")
+        with closing(stream):
+            if part.etag and stream.etag != part.etag:  # a server that knows no If-Match
+                part.drop()
+                raise FileChangedError("The file has changed.")
+            if not part.etag and _is_here(target, stream):
+                self._on_progress(Progress(name, stream.size, stream.size))
+                return
+            part.begin(stream.etag, offset)
+            with part.path.open("ab") as file:
+                for piece in stream.pieces():
+                    file.write(piece)
+                    offset += len(piece)
+                    self._on_progress(Progress(name, offset, stream.size))
+                    if self.stopped:
+                        raise ServiceError("The download was stopped.")
         _check(part, stream)
         os.utime(part.path, (time.time(), stream.modified or time.time()))
         part.path.replace(target)
@@ -204,9 +205,11 @@ class _Part:
         """How many bytes are here."""
         return self.path.stat().st_size if self.etag and self.path.exists() else 0
 
-    def begin(self, etag: str) -> None:
-        """Say which content it is part of."""
+    def begin(self, etag: str, offset: int) -> None:
+        """Say which content it is part of, and from which byte on it is written."""
         self.etag = etag or _UNKNOWN
+        if self.path.exists():
+            os.truncate(self.path, offset)
 
     def drop(self) -> None:
         """Remove it: the content has changed."""

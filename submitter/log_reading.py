@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from submitter.backends.base import LOG_PIECE, RemoteRun
 from submitter.errors import ServiceError
@@ -12,6 +13,41 @@ _OVERLAP = 64
 # A line of more bytes is passed on before it ends.
 _LONGEST_LINE = 1024 * 1024
 _SIDE_BY_SIDE = 8  # logs
+_TAIL = 64 * 1024  # bytes that are read first for the last lines
+
+
+def read_logs(run: RemoteRun, names: Collection[str], tail: int | None = None) -> str:
+    """Return logs as far as they are written.
+
+    Args:
+        run: The run.
+        names: Their full names; of several, each line comes after its log's name.
+        tail: How many lines from the end of each; by default all.
+    """
+    addresses = run.details().logs
+    texts = []
+    for name in names:
+        content = _from_end(run, addresses[name], tail) if tail else _whole(run, addresses[name])
+        lines = _Lines(short_name(name))
+        texts.append(lines.of(content) + lines.rest() if len(names) > 1 else content)
+    return b"".join(texts).decode(errors="replace")
+
+
+def _whole(run: RemoteRun, address: str) -> bytes:
+    return b"".join(_GrowingLog(run).pieces(address))
+
+
+def _from_end(run: RemoteRun, address: str, lines: int) -> bytes:
+    """Return the last lines of a log that may be far too large to read."""
+    with closing(run.open_file(address)) as stream:
+        size, wanted = stream.size, _TAIL
+    while True:
+        start = max(0, size - wanted)
+        content = b"".join(run.open_file(address, start).pieces()) if size else b""
+        found = content.splitlines(keepends=True)
+        if start == 0 or len(found) > lines:
+            return b"".join(found[-lines:])
+        wanted *= 8
 
 
 class WantedLogs:

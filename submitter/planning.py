@@ -51,9 +51,9 @@ class Plan:
 
     @property
     def properties(self) -> Mapping[str, str]:
-        """What the run's record keeps for good: the job's properties and its inputs."""
+        """What the run's record keeps for good: git, the inputs, and the job's own properties."""
         inputs = {f"{INPUT_PROPERTY}{name}": str(value) for name, value in self.job.inputs.items()}
-        return {**inputs, **self.job.properties}
+        return {**self.git, **inputs, **self.job.properties}
 
     @property
     def snapshot_size(self) -> int:

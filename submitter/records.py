@@ -1,7 +1,7 @@
 """What this machine submitted: the last run of each job, in the user's own state folder.
 
-It is a convenience, never a source of truth: without it `@last` asks the workspace, and nobody is
-told what changed since the last submission.
+It is a convenience, never a source of truth: without it nobody is told what changed since the last
+submission.
 """
 
 import hashlib
@@ -57,16 +57,6 @@ def remember(plan: Plan, run_id: str, workspace: str) -> None:
 def last_of(job: Job, workspace: str) -> Record | None:
     """Return what this machine last submitted of a job, if it knows."""
     return _read(_path(job, workspace))
-
-
-def last_run(workspace: str) -> str | None:
-    """Return the id of the run that this machine submitted last to a workspace, if it knows."""
-    try:
-        newest = max(_folder(workspace).glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-    except (OSError, ValueError):  # none of them
-        return None
-    record = _read(newest)
-    return record.run_id if record else None
 
 
 def _read(path: Path) -> Record | None:

@@ -21,7 +21,7 @@ from submitter.errors import (
 )
 from submitter.follow import follow
 from submitter.log_names import choose
-from submitter.log_reading import WantedLogs
+from submitter.log_reading import read_logs
 from submitter.run_display import as_html, as_rich
 
 if TYPE_CHECKING:
@@ -158,12 +158,8 @@ class RunHandle:
             return error
         return None
 
-    def logs(self, name: str | None = None) -> str:
-        """Return a log as far as it is written.
-
-        Args:
-            name: Which, by name, short name or pattern; `*` for those of all nodes and processes;
-                by default the main one.
+    def log_names(self, name: str | None = None) -> Sequence[str]:
+        """Return the full names of the run's logs that a name means; see `logs`.
 
         Raises:
             NotFoundError: The run has no such log.
@@ -172,14 +168,23 @@ class RunHandle:
         found = choose(known, [name] if name else [])
         if name and not found:
             raise NotFoundError(
-                f"The run {self.id} has no log '{name}'. It has: {', '.join(sorted(known))}."
+                f"The run {self.id} has no log '{name}'. "
+                f"It has: {', '.join(sorted(known)) or 'none yet'}."
             )
-        pieces: list[bytes] = []
-        logs = WantedLogs(self._run, pieces.append, found if name else [])
-        logs.learn(known)
-        logs.read()
-        logs.finish()
-        return b"".join(pieces).decode(errors="replace")
+        return found
+
+    def logs(self, name: str | None = None, *, tail: int | None = None) -> str:
+        """Return a log as far as it is written.
+
+        Args:
+            name: Which, by name, short name or pattern; `*` for those of all nodes and processes,
+                each line after its log's name; by default the main one.
+            tail: How many lines from its end; by default all.
+
+        Raises:
+            NotFoundError: The run has no such log.
+        """
+        return read_logs(self._run, self.log_names(name), tail)
 
     def metrics(self) -> Mapping[str, Any]:
         """Return the metrics that the run logged: name → value, or list of values."""

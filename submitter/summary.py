@@ -12,7 +12,7 @@ from submitter.snapshot import SnapshotFile
 
 # A larger file counts as changed if its size or its time changed: hashing it takes too long.
 _HASHED_UP_TO = 100_000  # bytes
-_PACKAGE = "remote_entry/"
+_PACKAGE = "remote_entry"
 
 
 def as_data(plan: Plan) -> dict[str, Any]:
@@ -37,8 +37,17 @@ def as_data(plan: Plan) -> dict[str, Any]:
         "variables": _masked(plan.variables),
         "tags": _masked(job.tags),
         "properties": _masked(job.properties),
+        "git": dict(plan.git),
         "snapshot": {
-            "files": [{"path": str(file.path), "bytes": file.size} for file in plan.files],
+            "files": [
+                {
+                    "path": str(file.path),
+                    "bytes": file.size,
+                    "rule": str(file.rule) if file.rule else None,
+                }
+                for file in plan.files
+            ],
+            "kept_out": [{"path": out.path, "rule": str(out.rule)} for out in plan.kept_out],
             "bytes": plan.snapshot_size,
         },
         "warnings": list(plan.warnings),
@@ -51,11 +60,11 @@ def fingerprint(plan: Plan) -> dict[str, str]:
     Two plans whose fingerprints are equal run the same code in the same way.
     """
     data = as_data(plan)
-    data["remote_entry"] = _digest("".join(_content(file) for file in _package_files(plan)))
-    data["file"] = {str(file.path): _content(file) for file in _own_files(plan)}
+    data["remote_entry"] = _digest("".join(_content(file) for file in package_files(plan)))
+    data["file"] = {str(file.path): _content(file) for file in own_files(plan)}
     if isinstance(plan.environment, EnvironmentDefinition):
         data["environment"] = plan.environment.content_hash[:12]
-    for nameless in ("snapshot", "warnings"):
+    for nameless in ("snapshot", "warnings", "git"):  # the files themselves say more
         del data[nameless]
     return dict(_flat(data))
 
@@ -76,6 +85,16 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return lines
 
 
+def own_files(plan: Plan) -> list[SnapshotFile]:
+    """Return the files of a plan that are the user's."""
+    return [file for file in plan.files if file.path.parts[0] != _PACKAGE]
+
+
+def package_files(plan: Plan) -> list[SnapshotFile]:
+    """Return the files of a plan that are remote_entry's."""
+    return [file for file in plan.files if file.path.parts[0] == _PACKAGE]
+
+
 def _environment(chosen: EnvironmentReference | EnvironmentDefinition) -> str:
     if isinstance(chosen, EnvironmentDefinition):
         return f"{chosen.name} (inline, content {chosen.content_hash[:12]})"
@@ -84,14 +103,6 @@ def _environment(chosen: EnvironmentReference | EnvironmentDefinition) -> str:
 
 def _masked(texts: Mapping[str, str]) -> dict[str, str]:
     return {name: shown(name, text) for name, text in texts.items()}
-
-
-def _own_files(plan: Plan) -> Iterator[SnapshotFile]:
-    return (file for file in plan.files if not str(file.path).startswith(_PACKAGE))
-
-
-def _package_files(plan: Plan) -> Iterator[SnapshotFile]:
-    return (file for file in plan.files if str(file.path).startswith(_PACKAGE))
 
 
 def _content(file: SnapshotFile) -> str:

@@ -10,12 +10,20 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from submitter import snapshot
-from submitter.backends import azureml_git
 from submitter.backends.azureml_environment import read_back, to_native
+from submitter.backends.azureml_git import git_left_to_the_plan
 from submitter.backends.azureml_permissions import granted_on
 from submitter.backends.azureml_run import AzureMLCoreRun
+from submitter.backends.azureml_runs import list_runs, object_id
 from submitter.backends.azureml_snapshot import SnapshotMemory, watched
-from submitter.backends.base import ComputeTarget, RegisteredEnvironment, Survey, Uploaded
+from submitter.backends.base import (
+    ComputeTarget,
+    RegisteredEnvironment,
+    RunQuery,
+    RunSummary,
+    Survey,
+    Uploaded,
+)
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
 from submitter.errors import NoAnswerError, NotFoundError, ServiceError, SubmitterError
@@ -115,9 +123,9 @@ class AzureMLCore:
             _SUBMITTING,
             snapshot.staged(plan.files) as folder,
             memory.in_use(plan.files),
+            git_left_to_the_plan(),
             watch,
         ):
-            azureml_git.send_with(folder, plan.git)
             config = _script_run_config(plan, registered, str(folder))
             submitted = self._start(plan, config, run_id)
         snapshot.warn_of_changes(plan.files)
@@ -186,6 +194,14 @@ class AzureMLCore:
             lambda: self._workspace.get_run(run_id),
         )
         return AzureMLCoreRun(found)
+
+    def runs(self, query: RunQuery) -> Sequence[RunSummary]:
+        """List runs, the newest first; see `azureml_runs.list_runs`."""
+        return list_runs(self._workspace, query)
+
+    def me(self) -> str:
+        """Return the object id of whoever is signed in; empty if the token does not say."""
+        return object_id(self._workspace)
 
     def register(self, definition: EnvironmentDefinition) -> RegisteredEnvironment:
         """Register an environment; equal content keeps its version.

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import re
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from submitter.backends.base import Uploaded
+from submitter.errors import SnapshotError
 from submitter.snapshot import SnapshotFile
 
 _KEPT = 50  # projects a workspace
@@ -50,7 +52,13 @@ class SnapshotMemory:
 
     @contextmanager
     def in_use(self, files: Sequence[SnapshotFile]) -> Iterator[None]:
-        """Let the SDK build upon this project's last snapshot, and remember the one it makes."""
+        """Let the SDK build upon this project's last snapshot, and remember the one it makes.
+
+        Raises:
+            SnapshotError: The SDK could not keep its own memory, and would fail after the upload.
+        """
+        if self._latest is not None:
+            _require_writable(self._latest.parent)
         with suppress(OSError):
             self._put_in_place(files)
         yield
@@ -147,6 +155,18 @@ def _cache_file(workspace: Any) -> Path | None:
         return Path(str(folder), str(PROJECT_CONTENT_CACHE_LATEST_SNAPSHOT_FILE))
     except (ImportError, AttributeError, TypeError, ValueError):
         return None
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SnapshotError(
+            f"azureml-core keeps its memory of snapshots in {folder}, where nothing can be "
+            f"written: {error.strerror}. Set HOME to a folder that can be written."
+        ) from None
 
 
 def _hashes(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -223,6 +223,9 @@ class FileStream(Protocol):
     def pieces(self) -> Iterator[bytes]:
         """Yield what follows the offset; raises ServiceError if the connection is cut."""
 
+    def close(self) -> None:
+        """Read no further."""
+
 
 class RemoteRun(Protocol):
     """One run, wherever it runs."""

@@ -122,8 +122,10 @@ class SignedStream:
                     yield piece
         except requests.RequestException as error:
             raise ServiceError(f"The connection was cut: {type(error).__name__}.") from None
-        finally:
-            self.response.close()
+
+    def close(self) -> None:
+        """Read no further."""
+        self.response.close()
 
 
 def _raise_for(response: _Response) -> None:

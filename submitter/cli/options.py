@@ -11,7 +11,6 @@ import typer
 JobFile = Annotated[
     Path, typer.Argument(metavar="JOB.yml", help="The job file (Azure ML command-job YAML).")
 ]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as submit printed it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 AllowPlaintext = Annotated[
     list[str] | None,

@@ -1,5 +1,7 @@
 """`submitter plan`: what a submit would do, with nothing sent."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,8 +10,13 @@ from submitter.cli.options import AllowPlaintext, AsJson, JobFile, OpenWorkspace
 from submitter.cli.output import print_json, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from submitter.backends.base import ComputeTarget, Survey
     from submitter.planning import Plan
+    from submitter.snapshot import SnapshotFile
+
+_LARGEST_SHOWN = 20
 
 
 @in_workspace
@@ -19,6 +26,9 @@ def plan(
     open_workspace: OpenWorkspace,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask the workspace what it has.")
+    ] = False,
+    all_files: Annotated[
+        bool, typer.Option("--files", help="List every file, not only the largest.")
     ] = False,
     allow_plaintext: AllowPlaintext = None,
     as_json: AsJson = False,
@@ -32,57 +42,98 @@ def plan(
 
     made = plan(Job.from_file(job_file), allow_plaintext=allow_plaintext or ())
     refuse_what_v1_cannot_carry(made.job)
-    survey, unasked = None, "not asked (--offline)"
+    seen, unasked = None, "not asked (--offline)"
     if not offline:
         try:
-            survey = _survey(made, open_workspace)
+            seen = _look(made, open_workspace)
         except (WorkspaceError, SignInError) as error:
             unasked = f"not asked: {error}"
-    data = {**summary.as_data(made), "workspace": _as_data(survey) if survey else None}
     if as_json:
-        print_json(data)
+        print_json({**summary.as_data(made), "workspace": _as_data(seen) if seen else None})
         return
-    typer.echo(as_text(made, survey))
-    if survey is None:
+    for line in _lines(made, seen, None if all_files else _LARGEST_SHOWN):
+        typer.echo(line)
+    if seen is None:
         say(f"workspace    {unasked}")
 
 
-def _survey(plan: "Plan", open_workspace: OpenWorkspace) -> "Survey":
+@dataclass(frozen=True)
+class _Seen:
+    """What the workspace has of what the plan needs, and what it lacks of its snapshot."""
+
+    survey: "Survey"
+    to_upload: "Sequence[SnapshotFile]"
+
+
+def _look(plan: "Plan", open_workspace: OpenWorkspace) -> _Seen:
     from submitter.backends.azureml_core import AzureMLCore
 
-    return AzureMLCore(open_workspace()).survey(plan)
+    backend = AzureMLCore(open_workspace())
+    return _Seen(backend.survey(plan), backend.files_to_upload(plan))
 
 
-def _as_data(survey: "Survey") -> dict[str, Any]:
-    compute, registered = survey.compute, survey.environment
+def _as_data(seen: _Seen) -> dict[str, Any]:
+    compute, registered = seen.survey.compute, seen.survey.environment
     return {
         "compute": vars(compute),
         "environment": {"name": registered.name, "version": registered.version}
         if registered
         else None,
+        "to_upload": {
+            "files": len(seen.to_upload),
+            "bytes": sum(file.size for file in seen.to_upload),
+        },
     }
 
 
-def as_text(plan: "Plan", survey: "Survey | None") -> str:
-    """Return a plan, and what the workspace has of what it needs, for a person to read."""
+def _lines(plan: "Plan", seen: _Seen | None, most: int | None) -> Iterator[str]:
+    """Yield a plan, and what the workspace has of what it needs, for a person to read."""
     from submitter import summary
 
     data = summary.as_data(plan)
-    own = [file for file in plan.files if file.path.parts[0] != "remote_entry"]
-    sizes = f"{len(own)} files of yours, {len(plan.files) - len(own)} of remote_entry"
-    instances = f"{data['instance_count']} instance(s)"
-    lines = [
-        f"experiment   {data['experiment']}",
-        f"compute      {compute_line(survey.compute) if survey else data['compute']}, {instances}",
-        f"environment  {environment_line(plan, survey)}",
-        f"command      {data['command']}",
-        f"snapshot     {sizes}, {plan.snapshot_size / 1e6:.2f} MB",
-        *(f"             {file.path}  {file.size:,} bytes" for file in own),
-        *(f"variable     {name} = {value}" for name, value in data["variables"].items()),
-        *(f"tag          {name} = {value}" for name, value in data["tags"].items()),
-        *(f"warning      {warning}" for warning in plan.warnings),
-    ]
-    return "\n".join(lines)
+    compute = compute_line(seen.survey.compute) if seen else data["compute"]
+    yield f"experiment   {data['experiment']}"
+    yield f"compute      {compute}, {data['instance_count']} instance(s)"
+    yield f"environment  {environment_line(plan, seen.survey if seen else None)}"
+    yield f"command      {data['command']}"
+    yield f"snapshot     {_snapshot_line(plan, seen)}"
+    files = sorted(summary.own_files(plan), key=lambda file: -file.size)
+    yield from _some([f"{_file_line(file)}" for file in files], "file", most)
+    kept_out = [f"{out.path}  ({out.rule})" for out in plan.kept_out]
+    yield from _some(kept_out, "kept out", most)
+    for kind, name in (("variable", "variables"), ("input", "inputs"), ("tag", "tags")):
+        yield from (f"{kind:12} {key} = {value}" for key, value in data[name].items())
+    if commit := plan.git.get("azureml.git.commit"):
+        yield f"git          {commit[:12]} of {plan.git.get('azureml.git.branch', 'no branch')}"
+    yield from (f"warning      {warning}" for warning in plan.warnings)
+
+
+def _snapshot_line(plan: "Plan", seen: _Seen | None) -> str:
+    from submitter import summary
+
+    own, package = summary.own_files(plan), summary.package_files(plan)
+    sizes = f"{len(own)} files of yours, {len(package)} of remote_entry, {_mb(plan.files)}"
+    if seen is None:
+        return sizes
+    if not seen.to_upload:
+        return f"{sizes}: unchanged, nothing to upload"
+    return f"{sizes}; to upload: {len(seen.to_upload)} files, {_mb(seen.to_upload)}"
+
+
+def _file_line(file: "SnapshotFile") -> str:
+    rule = f"  ({file.rule})" if file.rule else ""
+    return f"{file.path}  {file.size:,} bytes{rule}"
+
+
+def _some(texts: "Sequence[str]", kind: str, most: int | None) -> Iterator[str]:
+    shown = texts if most is None else texts[:most]
+    yield from (f"{kind:12} {text}" for text in shown)
+    if len(shown) < len(texts):
+        yield f"{kind:12} … and {len(texts) - len(shown):,} more (--files lists all)"
+
+
+def _mb(files: "Sequence[SnapshotFile]") -> str:
+    return f"{sum(file.size for file in files) / 1e6:.2f} MB"
 
 
 def environment_line(plan: "Plan", survey: "Survey | None") -> str:

@@ -206,7 +206,9 @@ class _Walk:
             return
         try:
             found = entry.stat()
-        except OSError:
+        except OSError as error:
+            if not entry.is_symlink():  # it vanished
+                raise _unreadable(entry.path, error) from None
             self._notes["left out, a link that points nowhere"].append(path)
             return
         if not stat.S_ISREG(found.st_mode):
@@ -236,8 +238,8 @@ def _would_be_kept_out(root: Path, name: str, files: list[SnapshotFile]) -> Iter
         return
     base = PurePosixPath(name).parent
     for file in files:
-        if not file.path.is_relative_to(base) or file.path.name in IGNORE_FILES:
-            continue
+        if file.rule or not file.path.is_relative_to(base) or file.path.name in IGNORE_FILES:
+            continue  # a rule let it in on purpose, it is elsewhere, or it is such a file itself
         if rules.decide(str(file.path.relative_to(base)))[0]:
             yield file.path
 

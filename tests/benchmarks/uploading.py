@@ -123,7 +123,7 @@ def upload() -> Iterator[Row]:
         mine, peer = ours.peak(), bare.peak()
         yield Row(
             *(f"{title}, memory", *names, mine, "MB"),
-            *(mine / peer, "<= 1.1 times", mine / peer <= 1.1),
+            *(mine / peer, "<= 1.25 times", mine / peer <= 1.25),
         )
         counts = [in_turn(project) for project in (ours, bare)]
         yield Row(

@@ -190,6 +190,15 @@ for content in ("", "{", '{"root": "{}", "snapshot_id": "x"}', "[]"):
     assert len(set(submitted[1:])) == 1
 
 
+def test_a_home_that_cannot_be_written_is_said_before_the_upload(project: Shell) -> None:
+    """azureml-core would fail after it."""
+    before = len(project.azure.requests)
+    done = project("submit", "job.yml", "--no-wait", HOME="/proc/self/nowhere")
+    assert done.returncode == 2
+    assert "where nothing can be written: No such file or directory. Set HOME" in done.stderr
+    assert sent_files(project, before) == []
+
+
 def test_too_many_new_files_are_refused_before_the_upload(project: Shell) -> None:
     """What is unchanged does not count."""
     for number in range(2001):

@@ -10,7 +10,8 @@ PUBLIC = {
     *("WorkspaceAddress", "open_workspace", "__version__"),
     *("SubmitterError", "InputError", "JobError", "EnvironmentFileError", "SnapshotError"),
     *("SecretInViewError", "SignInError", "WorkspaceError", "NotFoundError", "ServiceError"),
-    *("NoAnswerError", "RunFailedError", "RunCanceledError"),
+    *("NoAnswerError", "RunFailedError", "RunCanceledError", "FolderError"),
+    *("find_run", "list_runs", "RunSummary"),
 }
 HEAVY = ("azureml", "azure", "pandas", "pydantic", "sqlalchemy", "requests", "uvicorn", "duckdb")
 

@@ -111,11 +111,11 @@ def test_an_ignore_file_that_cannot_be_followed_is_named(
 
 
 def test_what_travels_only_because_amlignore_hides_gitignore_is_named(tmp_path: Path) -> None:
-    """Azure ML reads .gitignore only where there is no .amlignore."""
+    """Azure ML reads .gitignore only without an .amlignore; what that lets in by name is meant."""
     write(tmp_path, "a.py", "b.csv", *(f"c{number}.log" for number in range(9)), "d.log")
     (tmp_path / ".gitignore").write_text("*.log\n*.csv\n")
     assert own_files(tmp_path) == ["a.py"]
-    (tmp_path / ".amlignore").write_text("*.csv\nd.log\n")
+    (tmp_path / ".amlignore").write_text("*.csv\n!b.csv\nd.log\n")
     found = snapshot.collect(tmp_path)
     assert "".join(found.warnings) == (
         ".gitignore not read: there is an .amlignore, and Azure ML reads .gitignore only without "
