@@ -124,6 +124,11 @@ def unconfigure(shell: Shell) -> None:
     (shell.folder / ".azureml/config.json").unlink()
 
 
+def corrupt_configuration(shell: Shell) -> None:
+    """Leave a half-written file."""
+    (shell.folder / ".azureml/config.json").write_text('{"workspace_name": "ws"')
+
+
 def rename_workspace(shell: Shell) -> None:
     """Name another workspace."""
     path = shell.folder / ".azureml/config.json"
@@ -131,6 +136,7 @@ def rename_workspace(shell: Shell) -> None:
 
 
 NOBODY = {"AZURE_CLIENT_SECRET": "", "AZURE_CONFIG_DIR": "none"}
+CONFIGURATION = ("configuration", "workspace")
 AS_READER = {"AZURE_CLIENT_ID": READER, "AZURE_CLIENT_SECRET": "reads"}
 ENVIRONMENT = "environment: {name: flights, image: ubuntu}"
 THREE = "resources: {instance_count: 3}\ndistribution: {type: mpi}\ncompute:"
@@ -141,7 +147,8 @@ TIMEOUT = "limits: {timeout: 14400}\ncode:"
     ("break_it", "variables", "exit_code", "hop", "kind", "message", "fix"),
     [
         (replace("compute:", "computer:"), {}, 2, "job file", "input", "compute", "correct"),
-        (unconfigure, {}, 3, "configuration", "workspace", "no .azureml", "config.json"),
+        (unconfigure, {}, 3, *CONFIGURATION, "no .azureml", "config.json"),
+        (corrupt_configuration, {}, 3, *CONFIGURATION, "is no workspace's config.json", "download"),
         (None, NOBODY, 3, "sign-in", "sign-in", "Nobody is signed in", "az login"),
         (
             *(None, {"AZURE_CLIENT_SECRET": "canary"}, 3, "sign-in", "sign-in"),
