@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from submitter.cli.plan import as_data
+from submitter.summary import as_data
 from submitter.emulator import Emulator
 from submitter.job import Job
 from submitter.planning import plan
