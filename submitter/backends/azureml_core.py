@@ -12,6 +12,7 @@ from typing import Any
 from submitter import snapshot
 from submitter.backends.azureml_environment import read_back, to_native
 from submitter.backends.azureml_git import git_left_to_the_plan
+from submitter.backends.azureml_permissions import granted_on
 from submitter.backends.azureml_run import AzureMLCoreRun
 from submitter.backends.azureml_runs import list_runs, object_id
 from submitter.backends.azureml_snapshot import SnapshotMemory, watched
@@ -253,6 +254,37 @@ class AzureMLCore:
         )
         return read_back(native)
 
+    def environment_of(self, plan: Plan) -> RegisteredEnvironment | None:
+        """Return the registered environment that a plan's run would use.
+
+        Returns:
+            The environment; `None` if the plan's own definition is new and would be registered.
+
+        Raises:
+            NotFoundError: The plan names one that does not exist.
+        """
+        return self._registered(plan)
+
+    def has_image(self, environment: RegisteredEnvironment) -> bool:
+        """Say whether an environment's image is built."""
+        details = ask(
+            f"look for the image of {environment.name} in {self._workspace.name}",
+            lambda: environment.native.get_image_details(self._workspace),
+        )
+        return bool(details.image_exist)
+
+    def missing_permissions(self, actions: Sequence[str]) -> Sequence[str]:
+        """Return those of the actions that this identity's role does not allow.
+
+        Raises:
+            SignInError: The identity may not look at its own permissions.
+        """
+        granted = ask(
+            f"look up this identity's permissions on {self._workspace.name}",
+            lambda: granted_on(self._workspace),
+        )
+        return [action for action in actions if not any(each.allows(action) for each in granted)]
+
     def compute(self, name: str) -> ComputeTarget:
         """Look a compute target up.
 
@@ -313,6 +345,7 @@ class AzureMLCore:
 def _compute_target(native: Any) -> ComputeTarget:
     scale = getattr(native, "scale_settings", None)
     status = getattr(native, "status", None)
+    counts = getattr(status, "node_state_counts", None)
     return ComputeTarget(
         name=native.name,
         kind=str(native.type),
@@ -320,7 +353,16 @@ def _compute_target(native: Any) -> ComputeTarget:
         vm_size=str(getattr(native, "vm_size", "") or ""),
         nodes=getattr(status, "current_node_count", None),
         most_nodes=getattr(scale, "maximum_node_count", None),
+        idle_nodes=getattr(counts, "idle_node_count", None),
+        low_priority=str(getattr(native, "vm_priority", "")).lower() == "lowpriority",
+        problems=tuple(_problem(error) for error in getattr(status, "errors", None) or ()),
     )
+
+
+def _problem(error: Any) -> str:
+    """Return what the service says of a cluster's trouble."""
+    told = error.get("error", error) if isinstance(error, dict) else {}
+    return str(told.get("message") or told.get("code") or "an error without a message")
 
 
 def _script_run_config(plan: Plan, registered: RegisteredEnvironment, folder: str) -> Any:

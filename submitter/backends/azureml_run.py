@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from submitter.account import forget_tokens
 from submitter.backends.azureml_environment import read_back
 from submitter.backends.azureml_run_record import moment, summary_of
 from submitter.backends.base import FileStream, RegisteredEnvironment, RunDetails
@@ -12,7 +13,6 @@ from submitter.backends.signed_files import SignedFiles
 from submitter.errors import SubmitterError
 from submitter.planning import Plan
 from submitter.service import ask
-from submitter.workspace import forget_tokens
 
 _log = logging.getLogger("submitter")
 

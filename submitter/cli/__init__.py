@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from submitter import __version__
-from submitter.cli import audit, emulator, env, init, plan, runs, secret, submit
+from submitter.cli import audit, doctor, emulator, env, init, plan, runs, secret, submit
 from submitter.errors import SubmitterError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command("submit")(submit.submit)
 app.command("plan")(plan.plan)
 app.command("audit")(audit.audit)
+app.command("doctor")(doctor.doctor)
 app.command("init")(init.init)
 app.add_typer(runs.app, name="runs")
 app.add_typer(env.app, name="env")
