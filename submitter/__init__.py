@@ -7,9 +7,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from submitter.audit import Audit as Audit
     from submitter.backends.base import RunDetails as RunDetails
     from submitter.backends.base import RunSummary as RunSummary
     from submitter.errors import EnvironmentFileError as EnvironmentFileError
+    from submitter.errors import ExposureError as ExposureError
     from submitter.errors import FolderError as FolderError
     from submitter.errors import InputError as InputError
     from submitter.errors import JobError as JobError
@@ -37,11 +39,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "submitter.audit": ("Audit",),
     "submitter.backends.base": ("RunDetails", "RunSummary"),
     "submitter.errors": (
         *("SubmitterError", "InputError", "JobError", "EnvironmentFileError", "SnapshotError"),
         *("SecretInViewError", "SignInError", "WorkspaceError", "NotFoundError", "ServiceError"),
         *("NoAnswerError", "RunFailedError", "RunCanceledError", "FolderError"),
+        *("ExposureError",),
     ),
     "submitter.job": ("Job",),
     "submitter.planning": ("Plan", "plan"),

@@ -13,7 +13,8 @@
     ├── ServiceError            5   Azure answered with an error
     │   └── NoAnswerError           Azure did not answer, or its answer was lost
     ├── RunFailedError          6   the run ended as Failed
-    └── RunCanceledError        7   the run ended as Canceled
+    ├── RunCanceledError        7   the run ended as Canceled
+    └── ExposureError           8   a credential is in plain view in a run
 
 A message says what happened, where it was looked for and what to do next, in that order.
 It names references (`AZURE_SECRET_2 → sql-password`), never values.
@@ -90,3 +91,9 @@ class RunCanceledError(SubmitterError):
     """The run ended as Canceled."""
 
     exit_code = 7
+
+
+class ExposureError(SubmitterError):
+    """A run shows a credential to everyone who can read the workspace."""
+
+    exit_code = 8

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from submitter import guard
+from submitter.audit import Audit, audit
 from submitter.backends.base import CANCELED, ENDED, FAILED, RemoteRun, RunDetails
 from submitter.downloads import Progress, download
 from submitter.errors import (
@@ -240,6 +241,10 @@ class RunHandle:
                 "workspace could read it. Nothing was tagged. Take it out."
             )
         self._run.tag(wanted, remove)
+
+    def audit(self) -> Audit:
+        """Search all that the workspace shows of the run for credentials."""
+        return audit(self._run)
 
     def cancel(self) -> None:
         """Ask the service to stop the run."""

@@ -64,15 +64,7 @@ def ask(doing: str, call: Callable[[], T], *, seconds: float | None = None) -> T
         ServiceError: The SDK raised anything else.
     """
     bound = patience() if seconds is None else seconds
-    answer: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
-            answer.set_exception(error)
-
-    threading.Thread(target=work, name=f"submitter: {doing}", daemon=True).start()
+    answer = begin(call)
     try:
         return answer.result(bound)
     except SubmitterError:
@@ -84,6 +76,20 @@ def ask(doing: str, call: Callable[[], T], *, seconds: float | None = None) -> T
                 "and HTTPS_PROXY, or give it more time: SUBMITTER_TIMEOUT=SECONDS"
             ) from None
         raise explain(error, doing) from error
+
+
+def begin(call: Callable[[], T]) -> "Future[T]":
+    """Make a call on a thread of its own, which nobody has to wait for at the process's end."""
+    answer: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name="submitter", daemon=True).start()
+    return answer
 
 
 def patience() -> float:

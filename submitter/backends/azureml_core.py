@@ -25,7 +25,7 @@ from submitter.backends.base import (
 )
 from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
-from submitter.errors import NoAnswerError, NotFoundError, ServiceError, SubmitterError
+from submitter.errors import NoAnswerError, NotFoundError, SubmitterError
 from submitter.job import EnvironmentReference, Job, TensorFlowDistribution
 from submitter.marked_yaml import nearest
 from submitter.planning import Plan, check_variables
@@ -152,11 +152,11 @@ class AzureMLCore:
                 ),
                 seconds=patience() + plan.snapshot_size / _SLOWEST_UPLOAD,
             )
-        except ServiceError as error:
+        except SubmitterError as error:
             return self._started_all_the_same(run_id, error)
         return AzureMLCoreRun(run)
 
-    def _started_all_the_same(self, run_id: str, error: ServiceError) -> AzureMLCoreRun:
+    def _started_all_the_same(self, run_id: str, error: SubmitterError) -> AzureMLCoreRun:
         """Find the run whose start was answered with an error, or not at all; else raise that."""
         unanswered = isinstance(error, NoAnswerError)
         for seconds in _LOOKS_FOR_A_RUN if unanswered else _LOOKS_FOR_A_RUN[:1]:

@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from submitter.backends.azureml_environment import read_back
 from submitter.backends.azureml_run_record import moment, summary_of
-from submitter.backends.base import FileStream, RunDetails
+from submitter.backends.base import FileStream, RegisteredEnvironment, RunDetails
 from submitter.backends.signed_files import SignedFiles
 from submitter.errors import SubmitterError
 from submitter.planning import Plan
@@ -76,6 +77,27 @@ class AzureMLCoreRun:
             variables=dict(definition.get("environmentVariables") or {}),
             environment=_named(environment.get("name"), environment.get("version")),
         )
+
+    def record(self) -> Mapping[str, Any]:
+        """Return what the workspace shows of the run: place → text, mapping or list."""
+        details = ask(f"read the record of {self.id}", self._run.get_details)
+        return {
+            "definition": details.get("runDefinition") or {},
+            "properties": details.get("properties") or {},
+            "tags": dict(self._run.tags or {}),
+            "display name": self._run.display_name or "",
+            "description": self._run.description or "",
+            "experiment": self._run.experiment.name,
+            "error": details.get("error") or {},
+            "warnings": details.get("warnings") or [],
+        }
+
+    def environment(self) -> RegisteredEnvironment | None:
+        """Return the registered environment that the run uses; `None` if it has none."""
+        details = ask(f"read the definition of {self.id}", self._run.get_details)
+        if not (details.get("runDefinition") or {}).get("environment"):
+            return None
+        return read_back(ask(f"get the environment of {self.id}", self._run.get_environment))
 
     def status(self, seconds: float | None = None) -> str:
         """Ask for the status alone: one request, where the details are four."""

@@ -231,6 +231,12 @@ class RemoteRun(Protocol):
     def details(self) -> RunDetails:
         """Ask the service how the run stands."""
 
+    def record(self) -> Mapping[str, Any]:
+        """Return what the workspace shows of the run: place → text, mapping or list."""
+
+    def environment(self) -> RegisteredEnvironment | None:
+        """Return the registered environment that the run uses; `None` if it has none."""
+
     def status(self, seconds: float | None = None) -> str:
         """Ask for the status alone, which is the cheaper question.
 

@@ -3,19 +3,20 @@
 import logging
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from submitter import __version__
-from submitter.cli import emulator, env, init, plan, runs, secret, submit
+from submitter.cli import audit, emulator, env, init, plan, runs, secret, submit
 from submitter.errors import SubmitterError
 
 app = typer.Typer(
     help="Submit Azure ML runs that read a database without holding its password.",
     epilog=(
         "Exit codes: 0 done, 1 unexpected, 2 wrong input, 3 sign-in or workspace, 4 not found, "
-        "5 the service, 6 the run failed, 7 the run was canceled, 130 left with Ctrl-C."
+        "5 the service, 6 the run failed, 7 the run was canceled, 8 a credential is in view, "
+        "130 left with Ctrl-C."
     ),
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command("submit")(submit.submit)
 app.command("plan")(plan.plan)
+app.command("audit")(audit.audit)
 app.command("init")(init.init)
 app.add_typer(runs.app, name="runs")
 app.add_typer(env.app, name="env")
@@ -53,12 +55,20 @@ def main() -> None:
     except SubmitterError as error:
         if os.environ.get("SUBMITTER_DEBUG"):
             raise
-        typer.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
     except Exception as error:
         if os.environ.get("SUBMITTER_DEBUG"):
             raise
         # Its text may hold anything, so only its class is shown.
-        said = f"unexpected {type(error).__name__}. Run submitter --debug … for the traceback."
-        typer.secho(f"error: {said}", fg="red", err=True)
-        sys.exit(1)
+        _end(f"unexpected {type(error).__name__}. Run submitter --debug … for the traceback.", 1)
+
+
+def _end(said: str, code: int) -> NoReturn:
+    """Say what went wrong and end at once.
+
+    An orderly exit would wait for the SDK's threads, and they wait for a service that is silent.
+    """
+    typer.secho(f"error: {said}", fg="red", err=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -71,19 +71,25 @@ def submit(
     from submitter.job import Job
     from submitter.planning import plan, with_inputs
     from submitter.run_ids import instant_of
+    from submitter.service import begin
     from submitter.submission import chosen_run_id, submit
+    from submitter.workspace import signs_in_silently
 
     if retries and not wait:
         raise InputError("--retries needs somebody who waits: leave --no-wait out.")
     instant = instant_of(scheduled_for) if scheduled_for else None
     allowed = allow_plaintext or ()
     varied = members(settings or ())
-    made = plan(Job.from_file(job_file), allow_plaintext=allowed)
+    job = Job.from_file(job_file)
+    chosen = chosen_run_id(job, run_id=run_id, scheduled_for=instant)
+    job.with_inputs(varied[0].inputs)  # all set the same ones: a wrong name is told at once
+    # The way to the workspace takes as long as the search of the files: both at a time.
+    opening = begin(open_workspace) if signs_in_silently() else None
+    made = plan(job, allow_plaintext=allowed)
     plans = [with_inputs(made, each.inputs, allow_plaintext=allowed) for each in varied]
-    chosen = chosen_run_id(made.job, run_id=run_id, scheduled_for=instant)
     for warning in made.warnings:
         say(f"warning: {warning}")
-    opened = open_workspace()
+    opened = opening.result() if opening else open_workspace()
     if len(varied) > 1:
         submit_array(
             plans,

@@ -1,7 +1,7 @@
 """Nothing secret travels: whoever can read the workspace can read a run."""
 
 from submitter.guard.files import in_files
-from submitter.guard.findings import Finding, refuse
+from submitter.guard.findings import Finding, described, refuse
 from submitter.guard.own_values import own_forms
 from submitter.guard.search import Hit, Search
 from submitter.guard.texts import in_texts, in_variables
@@ -11,6 +11,7 @@ __all__ = [
     "Finding",
     "Hit",
     "Search",
+    "described",
     "holds_credential",
     "in_files",
     "in_texts",

@@ -69,7 +69,7 @@ def refuse(findings: Iterable[Finding], allowed: Collection[str] = ()) -> list[s
     return [
         f"{kind}, let through {how}: all of the workspace will be able to read it."
         for how, some in _by_way(passed).items()
-        for kind in _by_file(some)
+        for kind in described(some)
     ]
 
 
@@ -102,7 +102,7 @@ def _by_way(passed: list[Finding]) -> dict[str, list[Finding]]:
     return ways
 
 
-def _by_file(findings: list[Finding]) -> list[str]:
+def described(findings: Iterable[Finding]) -> list[str]:
     """Say what was found: one text for each kind of finding in a file."""
     lines: dict[tuple[str, str], list[int]] = {}
     for one in findings:
@@ -120,7 +120,7 @@ def _numbers(lines: list[int]) -> str:
 
 def _refusal(refused: list[Finding]) -> str:
     many = f"{len(refused)} credentials" if len(refused) > 1 else "One credential"
-    kinds = _by_file(refused)
+    kinds = described(refused)
     shown = [f"\n  {kind}" for kind in kinds[:_MOST_SHOWN]]
     if len(kinds) > _MOST_SHOWN:
         shown.append(f"\n  … and {len(kinds) - _MOST_SHOWN} places more")

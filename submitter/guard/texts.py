@@ -27,5 +27,7 @@ def in_texts(texts: Iterable[tuple[str, str]], search: Search) -> Iterator[Findi
         search: What to look for.
     """
     for where, text in texts:
-        for hit in search.in_text(text.encode("utf-8", "surrogateescape")):
-            yield Finding(where, hit.what, variable=hit.variable, commented=hit.commented)
+        many_lines = "\n" in text.rstrip("\n")  # such as a Dockerfile
+        for hit in search.in_settings(text.encode("utf-8", "surrogateescape")):
+            line = hit.line if many_lines else None
+            yield Finding(where, hit.what, line, hit.variable, commented=hit.commented)

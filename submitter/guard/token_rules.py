@@ -48,7 +48,7 @@ def _basic_logins(text: str) -> Iterator[str]:
 
 def _json_web_tokens(text: str) -> Iterator[str]:
     """Find header.claims.signature; the detector of detect-secrets stops before the signature."""
-    for token in re.findall(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{20,}", text):
+    for token in re.findall(r"eyJ[\w-]{8,600}\.eyJ[\w-]{8,2000}\.[\w-]{20,}", text):
         if b'"alg"' in _decoded(_padded(token.partition(".")[0])) and not is_placeholder(token):
             yield token
 
@@ -160,7 +160,7 @@ TOKEN_RULES = (
         matching(r"\b(sk-(?:proj|ant|svcacct)-[\w-]{40,})"),
         then=r"sk-[a-z]+-[\w-]{40}",
     ),
-    Rule("a JSON web token", ("eyj",), _json_web_tokens, then=r"eyj[\w-]{8,}\.eyj"),
+    Rule("a JSON web token", ("eyj",), _json_web_tokens, then=r"eyj[\w-]{8,600}\.eyj"),
     Rule(
         "a token of GitHub",
         ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"),

@@ -4,6 +4,7 @@ One journey with canary secrets feeds all tests: a submitted run that writes dow
 shows, a command that prints its secrets in every encoding, and errors without a supervisor.
 """
 
+import base64
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -22,6 +24,7 @@ from support.value_encodings import ENCODINGS, encodings_of, with_lines
 from submitter.emulator import Emulator
 
 SCRIPTS = Path(__file__).parent / "leak_scripts"
+GIT_HOST = "git.example.org"
 PLANTED = "Planted;{not}@%'\"secret <&> 5b\u00fc7+/~"
 CLIENT_SECRET = "Canary~Client.Secret-8f3a"
 PASSWORD = "canary;{pass}@%'\"word 9d\u00fc7"
@@ -93,6 +96,8 @@ LEFT_BEHIND = {  # a place → what proves that it was looked at
     "environ of a supervisor that got the client secret in clear": PLANTED,
     "log of the run": PLANTED,
     "downloaded files": PLANTED,
+    "output of an audit": "looked_at",
+    "refusal of a file that holds a secret": "leak.py:1: the value of DB_PWD",
     "registered environments": "ubuntu",
     "definition of the run": PLANTED,
     "record of the run": PLANTED,
@@ -180,6 +185,7 @@ def journey(azure: Emulator, folder: Path) -> Journey:
             shell, "train.py", SQL_DATABASE="nowhere", REMOTE_ENTRY_DEBUG="1"
         ).stderr,
         "refusals of the job file": refused(shell, folder),
+        "refusal of a file that holds a secret": refused_file(shell),
         "log at DEBUG without a supervisor": failed(shell, "login", {})["log"].encode(),
     }
     failures = {name: failed(shell, *case[:2]) for name, case in FAILURES.items()}
@@ -202,6 +208,7 @@ def submitted(azure: Emulator, shell: Shell, folder: Path) -> dict[str, bytes]:
     temporary.mkdir()
     (temporary / "mine.txt").write_text(PLANTED, encoding="utf-8")
     canaries = {"DB_USER": USER, "DB_PWD": PASSWORD, "KEY": API_KEY, "TMPDIR": str(temporary)}
+    canaries["AZUREML_GIT_REPOSITORY_URI"] = f"https://u:{quote(PASSWORD, safe='')}@{GIT_HOST}/r"
     pairs = ["sql-username=DB_USER", "sql-password=DB_PWD", "api-key=KEY"]
     pairs += ["training-client-secret=AZURE_CLIENT_SECRET"]
     assert shell("secret", "set-many", *pairs, **canaries).returncode == 0
@@ -216,6 +223,10 @@ def submitted(azure: Emulator, shell: Shell, folder: Path) -> dict[str, bytes]:
     assert done.returncode == 6, done.stdout + done.stderr  # the last query is wrong on purpose
     assert "Invalid column name 'last'" in done.stdout
     run = azure.runs[-1]
+    assert run.properties["azureml.git.repository_uri"] == f"https://{GIT_HOST}/r"
+    audited = shell("audit", run.run_id, "--json", **canaries)
+    assert "of DB_PWD" not in audited.stdout
+    assert json.loads(audited.stdout)["looked_at"]["user_logs/std_log.txt"] > 0
     assert shell("runs", "download", run.run_id, "results", "--prefix", "").returncode == 0
     for verb in (["show", run.run_id], ["list"], ["compare", run.run_id, "@last", "--all"]):
         assert shell("runs", *verb, "--json").returncode == 0
@@ -225,6 +236,7 @@ def submitted(azure: Emulator, shell: Shell, folder: Path) -> dict[str, bytes]:
         **inside,
         "log of the run": (results / "user_logs/std_log.txt").read_bytes(),
         "downloaded files": contents(results),
+        "output of an audit": (audited.stdout + audited.stderr).encode(),
         "registered environments": repr(
             [version.content for versions in azure.environments.values() for version in versions]
         ).encode(),
@@ -282,6 +294,16 @@ def refused(shell: Shell, folder: Path) -> bytes:
         assert done.returncode == 2, done.stderr
         said.append(done.stdout + done.stderr)
     return "\n".join(said).encode()
+
+
+def refused_file(shell: Shell) -> bytes:
+    """Return what `submitter` says of a script that holds a secret in base64."""
+    encoded = base64.b64encode(PASSWORD.encode()).decode()
+    shell.write("leak.py", f"login = '{encoded}'\n")
+    done = shell("submit", "job.yml", DB_PWD=PASSWORD)
+    (shell.folder / "leak.py").unlink()
+    assert done.returncode == 2, done.stderr
+    return (done.stdout + done.stderr).encode()
 
 
 def contents(folder: Path) -> bytes:

@@ -11,6 +11,7 @@ PUBLIC = {
     *("SubmitterError", "InputError", "JobError", "EnvironmentFileError", "SnapshotError"),
     *("SecretInViewError", "SignInError", "WorkspaceError", "NotFoundError", "ServiceError"),
     *("NoAnswerError", "RunFailedError", "RunCanceledError", "FolderError"),
+    *("ExposureError", "Audit"),
     *("find_run", "list_runs", "RunSummary"),
 }
 HEAVY = ("azureml", "azure", "pandas", "pydantic", "sqlalchemy", "requests", "uvicorn", "duckdb")

@@ -1,12 +1,13 @@
 """The measure of the guard: what must not travel is refused, and nothing else is."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from support.innocents import INNOCENTS
 from support.leaks import LEAKS, OWN_SECRET
 
-from submitter import Job, SecretInViewError, plan
+from submitter import Job, SecretInViewError, guard, plan
+from submitter.snapshot import SnapshotFile
 
 JOB = "command: python train.py\ncompute: c\nenvironment: azureml:e:1\ncode: code\n"
 ENVIRON = {"AZURE_CLIENT_SECRET": OWN_SECRET, "PATH": "/usr/bin", "PWD": "/"}
@@ -39,6 +40,29 @@ def test_leak_is_refused(tmp_path: Path, name: str) -> None:
 def test_innocent_file_travels(tmp_path: Path, name: str) -> None:
     """A guard that cries wolf is switched off."""
     planned(tmp_path, *INNOCENTS[name])
+
+
+@pytest.mark.parametrize("part", ["submitter", "remote_entry", "docker", "README.md"])
+def test_this_repository_is_innocent(part: str) -> None:
+    """What ships, templates included; the tests hold made-up secrets on purpose."""
+    path = ROOT / part
+    sources = [path] if path.is_file() else sorted(path.rglob("*.*"))
+    files = [
+        SnapshotFile(source, PurePosixPath(source.relative_to(ROOT)), source.stat().st_size)
+        for source in sources
+        if source.is_file() and source.suffix != ".pyc"
+    ]
+    assert files
+    search = guard.Search(guard.own_forms(ENVIRON))
+    assert [str(one) for one in guard.in_files(files, search) if not one.commented] == []
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("unit", ["eyJhbGciOiJI", "password = '", "://a:b@", "PRIVATE KEY-----"])
+def test_no_text_takes_forever(unit: str) -> None:
+    """A megabyte in one line that nearly fits a rule everywhere: the time grows with its length."""
+    search = guard.Search({})
+    assert len(list(search.in_settings((unit * (1_000_000 // len(unit))).encode()))) <= 1
 
 
 def test_the_corpus_is_as_large_as_it_claims() -> None:
