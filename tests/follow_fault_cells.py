@@ -87,7 +87,7 @@ CELLS = (
     FollowCell(
         *("follow", "status", "fails for ever", *FOLLOWED["status"]),
         {"status": 500, "times": ALWAYS},
-        r"ServiceError: .*Gave up following after .* Come back with: submitter runs follow",
+        r"\w+Error: .*Gave up following after .* Come back with: submitter runs follow",
     ),
     FollowCell(
         *("follow", "status", "refuses the token for ever", *FOLLOWED["status"]),
