@@ -62,6 +62,15 @@ def find_account(
     )
 
 
+def signs_in_silently(environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a sign-in needs nobody: there is a service principal, or the CLI's account."""
+    try:
+        find_account(environ, person_is_there=False)
+    except SignInError:
+        return False
+    return True
+
+
 def forget_tokens(workspace: Any) -> None:
     """Make the next request sign in again: the service refused a token that looks good from here.
 

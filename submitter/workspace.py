@@ -90,12 +90,6 @@ def _open(which: str, call: Callable[[], Any]) -> Any:
         raise
 
 
-def signs_in_silently(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a sign-in needs nobody: there is a service principal, or the CLI's account."""
-    principal = all(environ.get(name) for name in _PRINCIPAL_VARIABLES)
-    return principal or _azure_cli_has_an_account(environ)
-
-
 def full_name(workspace: Any) -> str:
     """Return what names a workspace among all: subscription, resource group and name."""
     return f"{workspace.subscription_id}/{workspace.resource_group}/{workspace.name}"

@@ -65,6 +65,7 @@ def submit(
         config = job_file.parent / "emulator.yml"
         arguments = [argument for argument in sys.argv[1:] if argument != "--emulator"]
         raise typer.Exit(submit_on_emulator(arguments, config if config.exists() else None))
+    from submitter.account import signs_in_silently
     from submitter.array import members
     from submitter.attempts import carry_through
     from submitter.errors import InputError
@@ -73,7 +74,6 @@ def submit(
     from submitter.run_ids import instant_of
     from submitter.service import begin
     from submitter.submission import chosen_run_id, submit
-    from submitter.workspace import signs_in_silently
 
     if retries and not wait:
         raise InputError("--retries needs somebody who waits: leave --no-wait out.")
