@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from submitter import snapshot
+from submitter.backends.azureml_compute import describe_target
 from submitter.backends.azureml_environment import read_back, to_native
 from submitter.backends.azureml_git import git_left_to_the_plan
 from submitter.backends.azureml_permissions import granted_on
@@ -309,7 +310,7 @@ class AzureMLCore:
                 f"there is no compute target {name} in {self._workspace.name}."
                 f"{nearest(name, known)} It has: {', '.join(known) or 'none'}."
             )
-        return _compute_target(native)
+        return describe_target(native)
 
     def _compute_names(self) -> list[str]:
         return ask(
@@ -340,29 +341,6 @@ class AzureMLCore:
     def _register(self, plan: Plan) -> RegisteredEnvironment:
         assert isinstance(plan.environment, EnvironmentDefinition)  # noqa: S101 - a name is found
         return self.register(plan.environment)
-
-
-def _compute_target(native: Any) -> ComputeTarget:
-    scale = getattr(native, "scale_settings", None)
-    status = getattr(native, "status", None)
-    counts = getattr(status, "node_state_counts", None)
-    return ComputeTarget(
-        name=native.name,
-        kind=str(native.type),
-        state=str(native.provisioning_state),
-        vm_size=str(getattr(native, "vm_size", "") or ""),
-        nodes=getattr(status, "current_node_count", None),
-        most_nodes=getattr(scale, "maximum_node_count", None),
-        idle_nodes=getattr(counts, "idle_node_count", None),
-        low_priority=str(getattr(native, "vm_priority", "")).lower() == "lowpriority",
-        problems=tuple(_problem(error) for error in getattr(status, "errors", None) or ()),
-    )
-
-
-def _problem(error: Any) -> str:
-    """Return what the service says of a cluster's trouble."""
-    told = error.get("error", error) if isinstance(error, dict) else {}
-    return str(told.get("message") or told.get("code") or "an error without a message")
 
 
 def _script_run_config(plan: Plan, registered: RegisteredEnvironment, folder: str) -> Any:
