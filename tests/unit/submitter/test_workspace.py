@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from submitter import SignInError, WorkspaceAddress, WorkspaceError, open_workspace
-from submitter.workspace import _Tokens, forget_tokens
+from submitter.account import _Tokens, forget_tokens
 
 
 @pytest.fixture
