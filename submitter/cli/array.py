@@ -10,10 +10,10 @@ from submitter.cli.following import LEFT_WITH_CTRL_C, as_data
 from submitter.cli.output import print_json, print_rows, say
 
 if TYPE_CHECKING:
-    from submitter.array import Member, Outcome
     from submitter.backends.base import RunDetails
     from submitter.planning import Plan
-    from submitter.run_handle import RunHandle
+    from submitter.runs.handle import RunHandle
+    from submitter.submission.array import Member, Outcome
 
 ARRAY_TAG = "array"
 
@@ -44,10 +44,10 @@ def submit_array(
     Raises:
         RunFailedError: Not all of them completed.
     """
-    from submitter import run_ids
-    from submitter.array import run_all
-    from submitter.attempts import carry_through
-    from submitter.submission import submit
+    from submitter.submission import run_ids
+    from submitter.submission.array import run_all
+    from submitter.submission.attempts import carry_through
+    from submitter.submission.submitting import submit
 
     prefix = array_id or run_ids.fresh(plans[0].job)
     runs: dict[int, RunHandle] = {}

@@ -21,7 +21,7 @@ from submitter.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from submitter.backends.base import RunDetails
-    from submitter.run_handle import RunHandle
+    from submitter.runs.handle import RunHandle
 
 LEFT_WITH_CTRL_C = 130
 
@@ -69,7 +69,7 @@ def show_to_its_end(
 
 def end_with(details: "RunDetails", *, as_json: bool) -> None:
     """Print how a run ended, and raise what that stands for."""
-    from submitter.run_handle import raise_unless_completed
+    from submitter.runs.handle import raise_unless_completed
 
     if as_json:
         print_json(as_data(details))
@@ -77,7 +77,7 @@ def end_with(details: "RunDetails", *, as_json: bool) -> None:
 
 
 def _start(run: "RunHandle", screen: LogScreen, logs: Collection[str]) -> "Future[RunDetails]":
-    from submitter.follow import follow_patience
+    from submitter.runs.follow import follow_patience
 
     patience = follow_patience(float("inf")) if _person_is_there() else follow_patience()
     following: Future[RunDetails] = Future()

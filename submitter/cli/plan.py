@@ -35,7 +35,7 @@ def plan(
 ) -> None:
     """Show what submitting a job would create, upload and run; nothing is sent."""
     from submitter import summary
-    from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
+    from submitter.backends.azureml_core.limits import refuse_what_v1_cannot_carry
     from submitter.errors import SignInError, WorkspaceError
     from submitter.job import Job
     from submitter.planning import plan

@@ -15,7 +15,7 @@ from submitter.cli.progress import upload_progress
 if TYPE_CHECKING:
     from submitter.backends.base import Survey
     from submitter.planning import Plan
-    from submitter.run_handle import RunHandle
+    from submitter.runs.handle import RunHandle
 
 _CHANGES_SHOWN = 10
 
@@ -66,14 +66,14 @@ def submit(
         arguments = [argument for argument in sys.argv[1:] if argument != "--emulator"]
         raise typer.Exit(submit_on_emulator(arguments, config if config.exists() else None))
     from submitter.account import signs_in_silently
-    from submitter.array import members
-    from submitter.attempts import carry_through
     from submitter.errors import InputError
     from submitter.job import Job
     from submitter.planning import plan, with_inputs
-    from submitter.run_ids import instant_of
     from submitter.service import begin
-    from submitter.submission import chosen_run_id, submit
+    from submitter.submission.array import members
+    from submitter.submission.attempts import carry_through
+    from submitter.submission.run_ids import instant_of
+    from submitter.submission.submitting import chosen_run_id, submit
 
     if retries and not wait:
         raise InputError("--retries needs somebody who waits: leave --no-wait out.")
@@ -144,7 +144,8 @@ def _tell(plan: "Plan", survey: "Survey") -> None:
 
 def _tell_changes(plan: "Plan", workspace: Any) -> None:
     """Tell a person at a terminal what differs from the last submission of the same job."""
-    from submitter import records, summary
+    from submitter import summary
+    from submitter.submission import records
     from submitter.workspace import full_name
 
     before = records.last_of(plan.job, full_name(workspace))

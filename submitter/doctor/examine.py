@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from remote_entry.hop import Hop
-from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
+from submitter.backends.azureml_core.limits import refuse_what_v1_cannot_carry
 from submitter.doctor.machines import Machines
 from submitter.doctor.remote import RemoteCheck, check_in_a_run
 from submitter.doctor.secrets import Secrets

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remote_entry.hop import Hop, Outcome
-from submitter import run_ids
 from submitter.backends.azureml_core import AzureMLCore
 from submitter.backends.base import CANCELED, ENDED
 from submitter.doctor.walk import Finding, Walk
 from submitter.errors import RunFailedError, SubmitterError
 from submitter.job import Job, Limits, Resources
 from submitter.planning import plan
-from submitter.run_handle import RunHandle
+from submitter.runs.handle import RunHandle
+from submitter.submission import run_ids
 
 _COMMAND = "python -m remote_entry check --json"
 _SECONDS = 600  # more than all of the check's own deadlines together

@@ -17,7 +17,7 @@ from support.shell import Shell
 
 from submitter.backends.azureml_core import AzureMLCore
 from submitter.emulator import Emulator, TokenFault
-from submitter.run_handle import RunHandle
+from submitter.runs.handle import RunHandle
 
 # azureml-core warns about its own innards.
 pytestmark = pytest.mark.filterwarnings(

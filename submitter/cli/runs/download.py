@@ -15,7 +15,7 @@ from submitter.cli.output import print_json, say
 from submitter.cli.runs.run_argument import RunName, find
 
 if TYPE_CHECKING:
-    from submitter.downloads import Progress as FileProgress
+    from submitter.runs.downloads import Progress as FileProgress
 
 
 @in_workspace

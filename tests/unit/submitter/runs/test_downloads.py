@@ -10,8 +10,8 @@ import pytest
 from support.scripted_run import ScriptedRun
 
 from submitter.backends.base import BusyError, ExpiredAddressError, FileChangedError
-from submitter.downloads import Progress, download
 from submitter.errors import FolderError, NotFoundError, ServiceError
+from submitter.runs.downloads import Progress, download
 
 PIECE = 1000
 

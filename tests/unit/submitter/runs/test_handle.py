@@ -10,7 +10,6 @@ from rich.console import Console
 from support.scripted_run import LOG, ScriptedRun
 
 from submitter.backends.base import RunDetails
-from submitter.comparison import compare
 from submitter.errors import (
     NotFoundError,
     RunCanceledError,
@@ -18,7 +17,8 @@ from submitter.errors import (
     SecretInViewError,
     ServiceError,
 )
-from submitter.run_handle import RunHandle
+from submitter.runs.comparison import compare
+from submitter.runs.handle import RunHandle
 
 PAGE = "https://ml.azure.com/runs/e_1?wsid=/a&tid=b"
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from support.trees import write
 
 from submitter import snapshot
-from submitter.backends import azureml_snapshot
-from submitter.backends.azureml_snapshot import watched
+from submitter.backends.azureml_core import snapshot as azureml_snapshot
+from submitter.backends.azureml_core.snapshot import watched
 from submitter.backends.base import Uploaded
 from submitter.snapshot import SnapshotFile
 

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from submitter.backends.base import LOG_PIECE, RemoteRun
 from submitter.errors import ServiceError
-from submitter.log_names import choose, main_log, short_name
+from submitter.runs.log_names import choose, main_log, short_name
 
 # A look asks for this many bytes that were read before: they show whether it is the same log still.
 _OVERLAP = 64

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from submitter.backends.azureml_core.signed_files import SignedFiles
 from submitter.backends.base import BusyError, ExpiredAddressError, FileChangedError
-from submitter.backends.signed_files import SignedFiles
 from submitter.errors import NotFoundError, ServiceError
 
 

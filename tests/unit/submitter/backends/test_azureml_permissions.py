@@ -2,7 +2,7 @@
 
 import pytest
 
-from submitter.backends.azureml_permissions import Permission
+from submitter.backends.azureml_core.permissions import Permission
 from submitter.doctor.way_in import SUBMIT
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from submitter import Job, Plan, plan, records, summary
+from submitter import Job, Plan, plan, summary
+from submitter.submission import records
 
 HERE = "sub/group/ws"
 

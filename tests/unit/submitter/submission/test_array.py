@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from submitter import InputError, RunDetails, ServiceError
-from submitter.array import Member, Outcome, members, run_all
+from submitter.submission.array import Member, Outcome, members, run_all
 
 DONE = RunDetails(id="r", experiment="e", status="Completed")
 

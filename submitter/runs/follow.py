@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection
 
 from submitter.backends.base import ENDED, ExpiredAddressError, RemoteRun, RunDetails
 from submitter.errors import InputError
-from submitter.log_reading import WantedLogs
-from submitter.trouble import LOOK_SECONDS, Clock, Trouble
+from submitter.runs.log_reading import WantedLogs
+from submitter.runs.trouble import LOOK_SECONDS, Clock, Trouble
 
 _RARELY_SECONDS = 5.0
 _YOUNG_SECONDS = 60.0  # of following a run, in which its status is asked for at each look

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
-from submitter import run_ids
 from submitter.backends.base import FAILED, RunDetails
-from submitter.run_handle import RunHandle
+from submitter.runs.handle import RunHandle
+from submitter.submission import run_ids
 
 # Whose fault a failure was, in the service's words: the user's own would only happen again.
 _USERS_FAULT = "UserError"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from submitter import InputError, Job, run_ids
+from submitter import InputError, Job
+from submitter.submission import run_ids
 
 UTC_NIGHT = datetime(2026, 3, 29, 1, 30, tzinfo=timezone.utc)
 

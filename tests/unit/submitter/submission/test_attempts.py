@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from submitter import RunDetails, RunHandle
-from submitter.attempts import carry_through, may_pass_by_itself
+from submitter.submission.attempts import carry_through, may_pass_by_itself
 
 
 class FakeRun:

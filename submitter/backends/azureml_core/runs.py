@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from submitter.backends.azureml_run_record import summary_of
+from submitter.backends.azureml_core.run_record import summary_of
 from submitter.backends.base import RunQuery, RunSummary
 from submitter.errors import NotFoundError
 from submitter.marked_yaml import nearest

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from submitter import Job, JobError, plan
-from submitter.backends.azureml_core import (
+from submitter.backends.azureml_core.backend import (
     _script_run_config,
 )
-from submitter.backends.azureml_environment import to_native
-from submitter.backends.azureml_run_record import moment
+from submitter.backends.azureml_core.environment import to_native
+from submitter.backends.azureml_core.limits import refuse_what_v1_cannot_carry
+from submitter.backends.azureml_core.run_record import moment
 from submitter.backends.base import RegisteredEnvironment
-from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
 
 # azureml-core warns about its own innards.

@@ -7,7 +7,7 @@ from support.scripted_run import LOG, ScriptedRun, TurnedClock
 
 from submitter.backends.base import LOG_PIECE, BusyError, RunDetails
 from submitter.errors import InputError, NotFoundError, ServiceError, SignInError
-from submitter.follow import follow, follow_patience
+from submitter.runs.follow import follow, follow_patience
 
 Step = tuple[float, Callable[[], object]]
 

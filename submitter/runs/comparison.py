@@ -7,7 +7,7 @@ from typing import Any
 
 from submitter.backends.base import RunDetails
 from submitter.guard import shown
-from submitter.run_handle import RunHandle
+from submitter.runs.handle import RunHandle
 
 _SIDE_BY_SIDE = 8
 _SNAPSHOT = "ContentSnapshotId"

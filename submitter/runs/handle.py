@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from submitter import guard
-from submitter.audit import Audit, audit
 from submitter.backends.base import CANCELED, ENDED, FAILED, RemoteRun, RunDetails
-from submitter.downloads import Progress, download
 from submitter.errors import (
     NotFoundError,
     RunCanceledError,
@@ -20,10 +18,12 @@ from submitter.errors import (
     SecretInViewError,
     SubmitterError,
 )
-from submitter.follow import follow
-from submitter.log_names import choose
-from submitter.log_reading import read_logs
-from submitter.run_display import as_html, as_rich
+from submitter.runs.audit import Audit, audit
+from submitter.runs.display import as_html, as_rich
+from submitter.runs.downloads import Progress, download
+from submitter.runs.follow import follow
+from submitter.runs.log_names import choose
+from submitter.runs.log_reading import read_logs
 
 if TYPE_CHECKING:
     from rich.text import Text

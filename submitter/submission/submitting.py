@@ -6,14 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from submitter import records, run_ids
 from submitter.backends.azureml_core import AzureMLCore
+from submitter.backends.azureml_core.limits import refuse_what_v1_cannot_carry
 from submitter.backends.base import Survey, Uploaded
-from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.errors import InputError, NotFoundError
 from submitter.job import Job
 from submitter.planning import Plan, plan
-from submitter.run_handle import RunHandle
+from submitter.runs.handle import RunHandle
+from submitter.submission import records, run_ids
 from submitter.workspace import full_name, open_workspace
 
 

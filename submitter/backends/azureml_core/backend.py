@@ -1,4 +1,4 @@
-"""Azure Machine Learning through azureml-core (SDK v1)."""
+"""A workspace of Azure Machine Learning, through azureml-core (SDK v1)."""
 
 import shlex
 import threading
@@ -10,13 +10,14 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from submitter import snapshot
-from submitter.backends.azureml_compute import describe_target
-from submitter.backends.azureml_environment import read_back, to_native
-from submitter.backends.azureml_git import git_left_to_the_plan
-from submitter.backends.azureml_permissions import granted_on
-from submitter.backends.azureml_run import AzureMLCoreRun
-from submitter.backends.azureml_runs import list_runs, object_id
-from submitter.backends.azureml_snapshot import SnapshotMemory, watched
+from submitter.backends.azureml_core.compute import describe_target
+from submitter.backends.azureml_core.environment import read_back, to_native
+from submitter.backends.azureml_core.git import git_left_to_the_plan
+from submitter.backends.azureml_core.limits import refuse_what_v1_cannot_carry
+from submitter.backends.azureml_core.permissions import granted_on
+from submitter.backends.azureml_core.run import AzureMLCoreRun
+from submitter.backends.azureml_core.runs import list_runs, object_id
+from submitter.backends.azureml_core.snapshot import SnapshotMemory, watched
 from submitter.backends.base import (
     ComputeTarget,
     RegisteredEnvironment,
@@ -25,7 +26,6 @@ from submitter.backends.base import (
     Survey,
     Uploaded,
 )
-from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
 from submitter.environment import EnvironmentDefinition
 from submitter.errors import NoAnswerError, NotFoundError, SubmitterError
 from submitter.job import EnvironmentReference, Job, TensorFlowDistribution

@@ -8,7 +8,7 @@ from submitter.backends.azureml_core import AzureMLCore
 from submitter.backends.base import Backend, RunQuery, RunSummary
 from submitter.errors import InputError, NotFoundError
 from submitter.marked_yaml import nearest
-from submitter.run_handle import RunHandle
+from submitter.runs.handle import RunHandle
 from submitter.workspace import open_workspace
 
 LAST = "@last"

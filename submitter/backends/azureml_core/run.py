@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from submitter.account import forget_tokens
-from submitter.backends.azureml_environment import read_back
-from submitter.backends.azureml_run_record import moment, summary_of
+from submitter.backends.azureml_core.environment import read_back
+from submitter.backends.azureml_core.run_record import moment, summary_of
+from submitter.backends.azureml_core.signed_files import SignedFiles
 from submitter.backends.base import FileStream, RegisteredEnvironment, RunDetails
-from submitter.backends.signed_files import SignedFiles
 from submitter.errors import SubmitterError
 from submitter.planning import Plan
 from submitter.service import ask

@@ -10,7 +10,7 @@ from support.scripted_run import ScriptedRun
 
 from submitter.backends.base import RunQuery, RunSummary
 from submitter.errors import InputError, NotFoundError
-from submitter.run_names import find_in, short_id
+from submitter.runs.names import find_in, short_id
 
 NOW = datetime(2026, 1, 31, tzinfo=timezone.utc)
 
