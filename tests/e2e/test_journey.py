@@ -41,10 +41,9 @@ def test_leaving_at_once_and_coming_back(shell: Shell) -> None:
     shown = json.loads(shell("runs", "show", run_id, "--json").stdout)
     assert shown["metrics"] == {"rows": 7}
     assert shown["files"] == ["outputs/r.txt", "user_logs/std_log.txt"]
-    assert (
-        "status\tCompleted\nmetric rows\t7\nfile\toutputs/r.txt"
-        in shell("runs", "show", run_id).stdout
-    )
+    shown_rows = shell("runs", "show", run_id).stdout
+    assert "status\tCompleted\n" in shown_rows
+    assert "metric rows\t7\nfile\toutputs/r.txt\n" in shown_rows
     assert shell("runs", "logs", run_id).stdout.endswith("done\n")
     assert shell("runs", "download", run_id, "results").stdout == "results/outputs/r.txt\n"
     assert (shell.folder / "results/outputs/r.txt").read_text() == "kept"
