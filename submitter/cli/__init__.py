@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -49,6 +49,21 @@ def options(
         logging.getLogger("azureml").setLevel(logging.CRITICAL)
 
 
+def run() -> None:
+    """Be the program `submitter`: what `main` does, and after an error an end at once.
+
+    An orderly exit would wait for the SDK's threads, and they may wait for a service that is silent.
+    """
+    try:
+        main()
+    except SystemExit as end:
+        if not end.code:
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)
+
+
 def main() -> None:
     """Run the command line; an error is one message and an exit code, no traceback."""
     try:
@@ -56,20 +71,12 @@ def main() -> None:
     except SubmitterError as error:
         if os.environ.get("SUBMITTER_DEBUG"):
             raise
-        _end(str(error), error.exit_code)
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(error.exit_code)
     except Exception as error:
         if os.environ.get("SUBMITTER_DEBUG"):
             raise
         # Its text may hold anything, so only its class is shown.
-        _end(f"unexpected {type(error).__name__}. Run submitter --debug … for the traceback.", 1)
-
-
-def _end(said: str, code: int) -> NoReturn:
-    """Say what went wrong and end at once.
-
-    An orderly exit would wait for the SDK's threads, and they wait for a service that is silent.
-    """
-    typer.secho(f"error: {said}", fg="red", err=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+        said = f"unexpected {type(error).__name__}. Run submitter --debug … for the traceback."
+        typer.secho(f"error: {said}", fg="red", err=True)
+        sys.exit(1)
