@@ -52,7 +52,7 @@ def options(
 def run() -> None:
     """Be the program `submitter`: what `main` does, and after an error an end at once.
 
-    An orderly exit would wait for the SDK's threads, and they may wait for a service that is silent.
+    An orderly exit would wait for the SDK's threads, and those perhaps for a silent service.
     """
     try:
         main()

@@ -29,7 +29,7 @@ def doctor(
     allow_plaintext: AllowPlaintext = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try every hop from this machine to the run; end with 0 only if none failed."""
+    """Try every hop from here to the run. The exit code is 0 only if none failed."""
     from submitter.doctor import examine
     from submitter.errors import InputError
 

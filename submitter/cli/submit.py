@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from submitter.cli.array import submit_array
-from submitter.cli.following import as_data, end_with, show_to_its_end
+from submitter.cli.following import AllLogs, LogNames, as_data, end_with, show_to_its_end
 from submitter.cli.options import AllowPlaintext, AsJson, JobFile, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, say
 from submitter.cli.plan import compute_line, environment_line
@@ -52,13 +52,15 @@ def submit(
     retries: Annotated[
         int, typer.Option(min=0, help="How often to try again what the service lost.")
     ] = 0,
+    all_logs: AllLogs = False,
+    logs: LogNames = None,
     allow_plaintext: AllowPlaintext = None,
     on_emulator: Annotated[
         bool, typer.Option("--emulator", help="Run it on this machine, without Azure.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a job, follow its log, and end with 0 only if the run completed."""
+    """Submit a job and follow its run. The exit code is 0 only if the run completed."""
     if on_emulator:
         from submitter.cli.emulator import submit_on_emulator
 
@@ -121,7 +123,9 @@ def submit(
     if wait:
         details = carry_through(
             run,
-            follow=lambda each: show_to_its_end(each, as_json=as_json),
+            follow=lambda each: show_to_its_end(
+                each, as_json=as_json, all_logs=all_logs, logs=logs or ()
+            ),
             again=start,
             retries=retries,
             on_retry=lambda ended, pause: say(

@@ -166,6 +166,8 @@ class _Following:
         self._note(self._details.status)
 
     def _note(self, status: str) -> None:
+        if self._logs and self._runs and status in _WAITING and self._status:
+            self._logs.start_again()
         changed, self._status = status != self._status, status
         if changed and status not in ENDED:  # the last word comes after the last line
             self._on_status(status)

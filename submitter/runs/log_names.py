@@ -5,11 +5,13 @@ from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-# The main log by age of the service's runtime; a distributed run numbers its processes.
+# The main log by age of the service's runtime. A distributed run numbers its processes; a run that
+# the service started again, such as after a preemption, its attempts.
+_RETRY = r"(?:retry_(?P<attempt>\d+)/)?"
 _MAIN_LOGS = (
-    re.compile(r"user_logs/std_log\.txt"),
-    re.compile(r"user_logs/std_log_process_0+\.txt"),
-    re.compile(r"azureml-logs/70_driver_log(_0+)?\.txt"),
+    re.compile(rf"user_logs/{_RETRY}std_log\.txt"),
+    re.compile(rf"user_logs/{_RETRY}std_log_process_0+\.txt"),
+    re.compile(rf"azureml-logs/{_RETRY}70_driver_log(_0+)?\.txt"),
 )
 # What the nodes and processes of a run wrote, and not the service about them.
 _OF_NODES = re.compile(r"user_logs/.+|azureml-logs/70_.+")
@@ -17,10 +19,13 @@ ALL_LOGS = "*"
 
 
 def main_log(names: Iterable[str]) -> str | None:
-    """Return the name of the log that holds the command's output, if it is there yet."""
+    """Return the name of the log with the command's output: that of its last attempt, if any."""
     known = list(names)
-    found = (name for main in _MAIN_LOGS for name in known if main.fullmatch(name))
-    return next(found, None)
+    for main in _MAIN_LOGS:
+        found = [match for name in known if (match := main.fullmatch(name))]
+        if found:
+            return max(found, key=lambda match: int(match["attempt"] or 0))[0]
+    return None
 
 
 def choose(names: Iterable[str], wanted: Collection[str]) -> list[str]:
@@ -40,7 +45,8 @@ def choose(names: Iterable[str], wanted: Collection[str]) -> list[str]:
 
 def short_name(name: str) -> str:
     """Return what a log is called beside its lines, such as `std_log_process_1`."""
-    return PurePosixPath(name).stem
+    path = PurePosixPath(name)
+    return f"{path.parent.name}/{path.stem}" if path.parent.name.startswith("retry_") else path.stem
 
 
 def _means(text: str, name: str) -> bool:

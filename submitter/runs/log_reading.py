@@ -75,6 +75,8 @@ class WantedLogs:
         self._addresses: dict[str, str] = {}
         self._logs: dict[str, _GrowingLog] = {}
         self._lines: dict[str, _Lines] = {}
+        self._main: str | None = None  # the one that is read if none is wanted by name
+        self._starts_again = False
 
     @property
     def known(self) -> bool:
@@ -89,11 +91,15 @@ class WantedLogs:
     @property
     def may_grow_in_number(self) -> bool:
         """Whether there is something to look for."""
-        return bool(self._wanted) or main_log(self._addresses) is None
+        return bool(self._wanted) or self._starts_again or main_log(self._addresses) is None
 
     def learn(self, addresses: Mapping[str, str]) -> None:
         """Take note of where logs are to be read."""
         self._addresses.update(addresses)
+
+    def start_again(self) -> None:
+        """Expect other logs: the service has put the run back into the queue."""
+        self._starts_again = True
 
     def forget(self) -> None:
         """Forget all addresses: they have expired."""
@@ -102,6 +108,7 @@ class WantedLogs:
     def read(self) -> None:
         """Pass on what was written since the last look."""
         names = self._chosen()
+        self._notice_another_attempt(names)
         if len(names) < 2:  # noqa: PLR2004 - one log needs no threads
             for name in names:
                 self._read(name, self._pass_on)
@@ -116,6 +123,13 @@ class WantedLogs:
             failures += [failure] if failure else []
         if failures:
             raise failures[0]
+
+    def _notice_another_attempt(self, names: list[str]) -> None:
+        if self._wanted or not names or names[0] == self._main:
+            return
+        if self._main:
+            self._on_notice(f"The run was started again; its log is {names[0]} from here on.")
+        self._main = names[0]
 
     def finish(self) -> None:
         """Pass on the last lines that have no line's end."""

@@ -188,6 +188,7 @@ def test_a_preempted_run_starts_again_from_its_beginning(shell: Shell) -> None:
     assert shell("runs", "cancel", run_id).returncode == 0
     assert shell.azure.wait_for_run(run_id).status == "Canceled"
     assert list(logs(shell, run_id)) == ["retry_001/std_log.txt", "std_log.txt"]
+    assert shell("runs", "logs", run_id).stdout == logs(shell, run_id)["retry_001/std_log.txt"]
 
 
 def test_a_run_can_fail_for_the_services_own_fault(shell: Shell) -> None:

@@ -22,7 +22,7 @@ def compare(
     everything: Annotated[bool, typer.Option("--all", help="Show what is equal too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show in what runs differ: command, variables, environment, metrics, duration."""
+    """Show in what runs differ. Command, variables, environment, metrics, duration."""
     from submitter.errors import InputError
     from submitter.runs.comparison import compare
     from submitter.runs.names import find_run, short_id

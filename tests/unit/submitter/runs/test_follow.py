@@ -8,6 +8,7 @@ from support.scripted_run import LOG, ScriptedRun, TurnedClock
 from submitter.backends.base import LOG_PIECE, BusyError, RunDetails
 from submitter.errors import InputError, NotFoundError, ServiceError, SignInError
 from submitter.runs.follow import follow, follow_patience
+from submitter.runs.log_names import main_log, short_name
 
 Step = tuple[float, Callable[[], object]]
 
@@ -365,3 +366,23 @@ def test_patience_is_a_number_of_seconds(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("SUBMITTER_FOLLOW_PATIENCE", "long")
     with pytest.raises(InputError, match="SUBMITTER_FOLLOW_PATIENCE"):
         follow_patience()
+
+
+def test_the_log_of_a_run_that_was_started_again_is_that_of_its_last_attempt() -> None:
+    """A preempted run writes another log; what the first attempt wrote was shown already."""
+    run = ScriptedRun("Running", {LOG: b"first attempt\n"})
+    second = "user_logs/retry_001/std_log.txt"
+    done = Followed(
+        run,
+        (5, state(run, "Queued")),
+        (15, state(run, "Running")),
+        (17, write(run, b"second attempt\n", second)),
+        (20, write(run, b"done\n", second)),
+        (22, state(run, "Completed")),
+    )
+    assert bytes(done.log) == b"first attempt\nsecond attempt\ndone\n"
+    assert f"The run was started again; its log is {second} from here on." in done.notices
+    assert main_log([LOG, second, "user_logs/retry_010/std_log.txt"]) == (
+        "user_logs/retry_010/std_log.txt"
+    )
+    assert short_name(second) == "retry_001/std_log"
