@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -233,15 +232,7 @@ def test_the_python_api_does_the_same(shell: Shell) -> None:
         "print(run.result().status, 'read 2 flights' in run.logs(), run.id == run.details().id)\n"
         "print(run.status, sorted(run.files()), run.download('d', prefix='user_logs'))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=shell.folder,
-        env=shell.environ,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    first, second = done.stdout.splitlines()
+    first, second = shell.python(program).splitlines()
     assert first == "Completed True True"
     assert second.startswith("Completed ['user_logs/std_log.txt'] [PosixPath('d/user_logs/std_log")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.shell import Shell
-from support.terminal import at_a_terminal
+from support.terminal import Person, at_a_terminal
 
 ECHO = """\
 experiment_name: many
@@ -143,6 +143,21 @@ def test_ctrl_c_leaves_the_runs_of_an_array_and_submits_no_more(echo: Shell) -> 
     assert "submitter runs list --tag array=" in rest
     assert echo.azure.run(run_id).status in {"Queued", "Preparing", "Running"}
     assert echo("runs", "cancel", run_id).returncode == 0
+
+
+def test_a_person_may_stop_an_array(echo: Shell) -> None:
+    """All of its runs; those that have not been submitted are not."""
+    echo.edit("command: echo", "command: sleep 60 #")
+    person = Person(echo, "submit", "job.yml", "--set", "seed=1..9", "--at-once", "2")
+    person.until("[2/9] seed=2  run ")
+    person.until("[1/9] seed=1  run ")
+    person.type(b"\x03")
+    person.until("[s = stop, Enter = leave]")
+    person.type(b"s\n")
+    assert person.leave() == 130
+    assert "Asked to stop them." in person.screen
+    for run_id in re.findall(r"run (\S+_[12])\n", person.screen):
+        assert echo.azure.wait_for_run(run_id).status == "Canceled"
 
 
 def test_a_run_that_the_service_lost_is_tried_again(echo: Shell) -> None:
