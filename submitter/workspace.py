@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from submitter.account import Account, find_account
 from submitter.errors import NotFoundError, ServiceError, WorkspaceError
-from submitter.service import ask
+from submitter.service import ask, begin
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,18 @@ def _open(which: str, call: Callable[[], Any]) -> Any:
                 "role on it."
             ) from error
         raise
+
+
+def begin_to_open(open_workspace: Callable[[], Any]) -> Future[Any]:
+    """Open a workspace on a thread of its own, for whoever has work to do meanwhile.
+
+    Args:
+        open_workspace: Opens it.
+    """
+    # Not on that thread: beside an import of half a second, other work would only take turns.
+    import azureml.core  # noqa: F401 - to have it
+
+    return begin(open_workspace)
 
 
 def full_name(workspace: Any) -> str:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from submitter.backends.base import RunDetails
     from submitter.planning import Plan
     from submitter.runs.handle import RunHandle
-    from submitter.submission.array import Member, Outcome
+    from submitter.submission.array import Outcome
+    from submitter.submission.members import Member
 
 ARRAY_TAG = "array"
 

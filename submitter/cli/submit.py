@@ -70,23 +70,24 @@ def submit(
     from submitter.account import signs_in_silently
     from submitter.errors import InputError
     from submitter.job import Job
-    from submitter.planning import plan, with_inputs
-    from submitter.service import begin
-    from submitter.submission.array import members
-    from submitter.submission.attempts import carry_through
-    from submitter.submission.run_ids import instant_of
-    from submitter.submission.submitting import chosen_run_id, submit
+    from submitter.submission import run_ids
+    from submitter.submission.members import members
+    from submitter.workspace import begin_to_open
 
     if retries and not wait:
         raise InputError("--retries needs somebody who waits: leave --no-wait out.")
-    instant = instant_of(scheduled_for) if scheduled_for else None
-    allowed = allow_plaintext or ()
+    instant = run_ids.instant_of(scheduled_for) if scheduled_for else None
     varied = members(settings or ())
     job = Job.from_file(job_file)
-    chosen = chosen_run_id(job, run_id=run_id, scheduled_for=instant)
+    chosen = run_ids.chosen(job, run_id=run_id, scheduled_for=instant)
     job.with_inputs(varied[0].inputs)  # all set the same ones: a wrong name is told at once
     # The way to the workspace takes as long as the search of the files: both at a time.
-    opening = begin(open_workspace) if signs_in_silently() else None
+    opening = begin_to_open(open_workspace) if signs_in_silently() else None
+    from submitter.planning import plan, with_inputs
+    from submitter.submission.attempts import carry_through
+    from submitter.submission.submitting import submit
+
+    allowed = allow_plaintext or ()
     made = plan(job, allow_plaintext=allowed)
     plans = [with_inputs(made, each.inputs, allow_plaintext=allowed) for each in varied]
     for warning in made.warnings:

@@ -13,6 +13,26 @@ from submitter.job import Job
 _LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,255}")
 
 
+def chosen(
+    job: Job, *, run_id: str | None = None, scheduled_for: datetime | None = None
+) -> str | None:
+    """Return the id that somebody chose for a job's run; `None` leaves it to us.
+
+    Args:
+        job: The job; its `name` is an id.
+        run_id: Another one, or
+        scheduled_for: the time that the run is for.
+
+    Raises:
+        InputError: No id that Azure ML takes; both were given; a time without a zone.
+    """
+    if run_id and scheduled_for:
+        raise InputError("Give a run id or the time that the run is for, not both.")
+    if scheduled_for:
+        return scheduled(job, scheduled_for)
+    return checked(run_id) if run_id else job.name
+
+
 def fresh(job: Job) -> str:
     """Return an id that no other run has."""
     return f"{job.experiment}_{int(time.time())}_{uuid.uuid4().hex[:8]}"

@@ -9,7 +9,7 @@ from typing import Any
 from submitter.backends.azureml_core import AzureMLCore
 from submitter.backends.azureml_core.limits import refuse_what_v1_cannot_carry
 from submitter.backends.base import Survey, Uploaded
-from submitter.errors import InputError, NotFoundError
+from submitter.errors import NotFoundError
 from submitter.job import Job
 from submitter.planning import Plan, plan
 from submitter.runs.handle import RunHandle
@@ -51,7 +51,7 @@ def submit(
         job = Job.from_file(job)
     made = job if isinstance(job, Plan) else plan(job, allow_plaintext=allow_plaintext)
     refuse_what_v1_cannot_carry(made.job)
-    chosen = chosen_run_id(made.job, run_id=run_id, scheduled_for=scheduled_for)
+    chosen = run_ids.chosen(made.job, run_id=run_id, scheduled_for=scheduled_for)
     opened = workspace or open_workspace()
     backend = AzureMLCore(opened)
     if chosen and attach:
@@ -61,21 +61,6 @@ def submit(
     run = RunHandle(started)
     records.remember(made, run.id, full_name(opened))
     return run
-
-
-def chosen_run_id(
-    job: Job, *, run_id: str | None = None, scheduled_for: datetime | None = None
-) -> str | None:
-    """Return the id that somebody chose for a job's run; `None` leaves it to us.
-
-    Raises:
-        InputError: No id that Azure ML takes; both were given; a time without a zone.
-    """
-    if run_id and scheduled_for:
-        raise InputError("Give a run id or the time that the run is for, not both.")
-    if scheduled_for:
-        return run_ids.scheduled(job, scheduled_for)
-    return run_ids.checked(run_id) if run_id else job.name
 
 
 def get_run(run_id: str, *, workspace: Any = None) -> RunHandle:

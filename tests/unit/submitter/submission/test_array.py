@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from submitter import InputError, RunDetails, ServiceError
-from submitter.submission.array import Member, Outcome, members, run_all
+from submitter.submission.array import Outcome, run_all
+from submitter.submission.members import Member, members
 
 DONE = RunDetails(id="r", experiment="e", status="Completed")
 
