@@ -125,8 +125,8 @@ def _refusal(refused: list[Finding]) -> str:
     if len(kinds) > _MOST_SHOWN:
         shown.append(f"\n  … and {len(kinds) - _MOST_SHOWN} places more")
     return (
-        f"{many} would be readable by everyone who can read the workspace; nothing was sent."
-        f"{''.join(shown)}\n{_next_steps(refused)}"
+        f"{many} would be readable by everyone who can read the workspace; nothing of the job was "
+        f"sent.{''.join(shown)}\n{_next_steps(refused)}"
     )
 
 
