@@ -31,11 +31,6 @@ PLACES = {  # where → what is put before or into the job file, and what is sai
 }
 
 
-def nothing_was_sent(shell: Shell, before: int) -> bool:
-    """Tell whether no request went further than to the sign-in and the workspace's address."""
-    return {each.service for each in shell.azure.requests[before:]} <= {"entra", "arm"}
-
-
 @pytest.mark.parametrize("place", [place for place in PLACES if "image" not in place])
 def test_pain_1_a_secret_in_plain_view_is_refused(shell: Shell, place: str) -> None:
     """Exit code 2 before anything of the job is sent; the place, not the value."""
@@ -47,7 +42,7 @@ def test_pain_1_a_secret_in_plain_view_is_refused(shell: Shell, place: str) -> N
     assert "job.yml:" in done.stderr
     for value in (OWN, PASSWORD, WORDY, GITHUB, ENTRA_SECRET, SAS):
         assert value not in done.stdout + done.stderr
-    assert nothing_was_sent(shell, before)
+    assert shell.nothing_of_the_job_sent(before)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +68,7 @@ def test_pain_1_a_secret_in_the_registered_environment_is_refused(
         done = shell(*verb, DB_PASSWORD=OWN)
         assert done.returncode == 2, done.stderr
         assert file in done.stderr
-    assert nothing_was_sent(shell, before)
+    assert shell.nothing_of_the_job_sent(before)
 
 
 def test_all_findings_are_told_at_once_and_bounded(shell: Shell) -> None:
@@ -141,7 +136,7 @@ def test_a_leak_stops_a_submission_before_the_upload(shell: Shell) -> None:
     done = shell("submit", "job.yml")
     assert done.returncode == 2
     assert f"a/b c/\u00fc/{file}:1: a private key" in done.stderr
-    assert nothing_was_sent(shell, before)
+    assert shell.nothing_of_the_job_sent(before)
 
 
 def test_pain_3_git_information_travels_without_its_token(shell: Shell) -> None:

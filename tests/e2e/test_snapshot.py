@@ -112,7 +112,7 @@ def test_pain_7_what_travels_is_said_before_it_does(project: Shell) -> None:
     assert done.returncode == 2
     assert "320 MB; Azure ML takes at most 315 MB" in done.stderr
     assert "320.0 MB  model.bin" in done.stderr
-    assert len(project.azure.requests) == before
+    assert project.nothing_of_the_job_sent(before)
     (project.folder / "model.bin").unlink()
     done = project("submit", "job.yml")
     assert done.returncode == 0, done.stderr

@@ -98,6 +98,10 @@ class Shell:
         self.transcript += [" ".join(arguments), done.stdout, done.stderr]
         return done
 
+    def nothing_of_the_job_sent(self, before: int) -> bool:
+        """Tell whether, after so many requests, none went beyond sign-in and workspace."""
+        return {each.service for each in self.azure.requests[before:]} <= {"entra", "arm"}
+
     def python(self, program: str) -> str:
         """Run a Python program in the project; return its standard output."""
         return subprocess.run(
