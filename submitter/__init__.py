@@ -7,7 +7,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from submitter.audit import Audit as Audit
     from submitter.backends.base import RunDetails as RunDetails
     from submitter.backends.base import RunSummary as RunSummary
     from submitter.errors import EnvironmentFileError as EnvironmentFileError
@@ -28,18 +27,19 @@ if TYPE_CHECKING:
     from submitter.job import Job as Job
     from submitter.planning import Plan as Plan
     from submitter.planning import plan as plan
-    from submitter.run_handle import RunHandle as RunHandle
-    from submitter.run_names import find_run as find_run
-    from submitter.run_names import list_runs as list_runs
-    from submitter.submission import get_run as get_run
-    from submitter.submission import submit as submit
+    from submitter.runs.audit import Audit as Audit
+    from submitter.runs.handle import RunHandle as RunHandle
+    from submitter.runs.names import find_run as find_run
+    from submitter.runs.names import list_runs as list_runs
+    from submitter.submission.submitting import get_run as get_run
+    from submitter.submission.submitting import submit as submit
     from submitter.workspace import WorkspaceAddress as WorkspaceAddress
     from submitter.workspace import open_workspace as open_workspace
 
 __version__ = "0.1.0"
 
 _NAMES = {
-    "submitter.audit": ("Audit",),
+    "submitter.runs.audit": ("Audit",),
     "submitter.backends.base": ("RunDetails", "RunSummary"),
     "submitter.errors": (
         *("SubmitterError", "InputError", "JobError", "EnvironmentFileError", "SnapshotError"),
@@ -49,9 +49,9 @@ _NAMES = {
     ),
     "submitter.job": ("Job",),
     "submitter.planning": ("Plan", "plan"),
-    "submitter.run_handle": ("RunHandle",),
-    "submitter.run_names": ("find_run", "list_runs"),
-    "submitter.submission": ("get_run", "submit"),
+    "submitter.runs.handle": ("RunHandle",),
+    "submitter.runs.names": ("find_run", "list_runs"),
+    "submitter.submission.submitting": ("get_run", "submit"),
     "submitter.workspace": ("WorkspaceAddress", "open_workspace"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

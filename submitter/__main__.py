@@ -1,6 +1,6 @@
 """`python -m submitter` is the same as `submitter`."""
 
-from submitter.cli import main
+from submitter.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -1,18 +1,15 @@
-"""Sign in, and open the workspace: never with a prompt unless a person is there."""
+"""Open the workspace: named by options, or by the nearest config.json."""
 
 import os
-import sys
-import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from submitter.errors import NotFoundError, ServiceError, SignInError, WorkspaceError
-from submitter.service import ask
-
-_PRINCIPAL_VARIABLES = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
-_RENEWED_BEFORE = 300.0  # seconds before a token expires
+from submitter.account import Account, find_account
+from submitter.errors import NotFoundError, ServiceError, WorkspaceError
+from submitter.service import ask, begin
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,7 @@ def open_workspace(
     *,
     environ: Mapping[str, str] = os.environ,
     person_is_there: bool | None = None,
+    account: Account | None = None,
 ) -> Any:
     """Return the azureml-core `Workspace`.
 
@@ -53,16 +51,16 @@ def open_workspace(
         environ: Where the service principal's variables are looked for.
         person_is_there: Whether a browser may be opened; by default, if a terminal is attached
             and `CI` is not set.
+        account: Who is signed in, if that is known already.
 
     Raises:
         WorkspaceError: No config.json was found, or the workspace does not exist.
         SignInError: No credential was found, or it was refused.
     """
     address = address or WorkspaceAddress()
-    config = None if address.name else _require_config(address.config or Path.cwd())
-    if person_is_there is None:
-        person_is_there = sys.stdin.isatty() and sys.stderr.isatty() and not environ.get("CI")
-    authentication = _sign_in(environ, person_is_there=person_is_there)
+    config = None if address.name else require_config(address.config or Path.cwd())
+    account = account or find_account(environ, person_is_there=person_is_there)
+    authentication = account.authentication()
     from azureml.core import Workspace  # a second, which whoever cannot sign in is spared
 
     if config:
@@ -93,10 +91,16 @@ def _open(which: str, call: Callable[[], Any]) -> Any:
         raise
 
 
-def signs_in_silently(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a sign-in needs nobody: there is a service principal, or the CLI's account."""
-    principal = all(environ.get(name) for name in _PRINCIPAL_VARIABLES)
-    return principal or _azure_cli_has_an_account(environ)
+def begin_to_open(open_workspace: Callable[[], Any]) -> Future[Any]:
+    """Open a workspace on a thread of its own, for whoever has work to do meanwhile.
+
+    Args:
+        open_workspace: Opens it.
+    """
+    # Not on that thread: beside an import of half a second, other work would only take turns.
+    import azureml.core  # noqa: F401 - to have it
+
+    return begin(open_workspace)
 
 
 def full_name(workspace: Any) -> str:
@@ -121,7 +125,12 @@ def find_config(start: Path) -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
-def _require_config(start: Path) -> Path:
+def require_config(start: Path) -> Path:
+    """Look for a config.json; see `find_config`.
+
+    Raises:
+        WorkspaceError: There is none.
+    """
     config = find_config(start)
     if config is None:
         raise WorkspaceError(
@@ -131,92 +140,3 @@ def _require_config(start: Path) -> Path:
             "To try it without Azure, add --emulator."
         )
     return config
-
-
-def _sign_in(environ: Mapping[str, str], *, person_is_there: bool) -> Any:
-    """Return an azureml-core authentication: service principal, Azure CLI, then a browser."""
-    missing = [name for name in _PRINCIPAL_VARIABLES if not environ.get(name)]
-    if not missing:
-        from azureml.core.authentication import ServicePrincipalAuthentication
-
-        return ServicePrincipalAuthentication(
-            tenant_id=environ["AZURE_TENANT_ID"],
-            service_principal_id=environ["AZURE_CLIENT_ID"],
-            service_principal_password=environ["AZURE_CLIENT_SECRET"],
-        )
-    if _azure_cli_has_an_account(environ):
-        from azure.identity import AzureCliCredential
-
-        return _from_credential(AzureCliCredential())
-    if person_is_there:
-        from azure.identity import InteractiveBrowserCredential
-
-        return _from_credential(InteractiveBrowserCredential())
-    raise SignInError(
-        "Nobody is signed in. Looked for a service principal (not set: "
-        f"{', '.join(missing)}), for an account of the Azure CLI (none in "
-        f"{_azure_cli_folder(environ)}), and for a person at a terminal who could use a browser. "
-        "Set the three variables, or run: az login"
-    )
-
-
-def forget_tokens(workspace: Any) -> None:
-    """Make the next request sign in again: the service refused a token that looks good from here.
-
-    Args:
-        workspace: The azureml-core `Workspace`.
-    """
-    authentication = workspace.service_context.get_auth()
-    tokens = getattr(authentication, "_get_token_for_audience", None)
-    if isinstance(tokens, _Tokens):
-        tokens.forget()
-    # ServicePrincipalAuthentication renews a token five minutes before its end, and offers no way
-    # to ask for that sooner.
-    for name in ("_cached_arm_token", "_cached_azureml_client_token"):
-        if hasattr(authentication, name):
-            setattr(authentication, name, None)
-
-
-def _from_credential(credential: Any) -> Any:
-    from azureml.core.authentication import TokenAuthentication
-
-    return TokenAuthentication(_Tokens(credential))
-
-
-class _Tokens:
-    """A credential's tokens by audience, kept until they are about to expire.
-
-    azureml-core asks for one at each request, and for each the Azure CLI's credential would start
-    `az`, which takes a second.
-
-    Args:
-        credential: An azure-identity credential.
-    """
-
-    def __init__(self, credential: Any) -> None:
-        self._credential = credential
-        self._tokens: dict[str, Any] = {}
-
-    def __call__(self, audience: str) -> str:
-        token = self._tokens.get(audience)
-        if token is None or token.expires_on - time.time() < _RENEWED_BEFORE:
-            # A v2 scope is the resource's exact id and "/.default", even after its own final slash.
-            token = self._tokens[audience] = self._credential.get_token(f"{audience}/.default")
-        return str(token.token)
-
-    def __deepcopy__(self, memo: object) -> "_Tokens":
-        return self  # the SDK copies its authentications; a credential holds locks
-
-    def forget(self) -> None:
-        """Ask the credential again at the next request."""
-        self._tokens.clear()
-
-
-def _azure_cli_folder(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
-
-
-def _azure_cli_has_an_account(environ: Mapping[str, str]) -> bool:
-    """Look at the CLI's profile file first: starting `az` only to hear "no" takes a second."""
-    profile = _azure_cli_folder(environ) / "azureProfile.json"
-    return profile.is_file() and b'"subscriptions": []' not in profile.read_bytes()

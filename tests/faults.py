@@ -14,7 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import follow_fault_cells
 import remote_faults
+import submit_fault_cells
 from remote_faults import Row, run_cells
 from support.shell import (
     CLIENT_ID,
@@ -105,7 +107,7 @@ CELLS = (
     ),
     Cell(
         *("job file", "a credential in clear"),
-        "exit 2: AZURE_CLIENT_SECRET in job.yml:6 would be readable",
+        "exit 2: One credential would be readable .*job.yml:7: AZURE_CLIENT_SECRET would carry",
         variable("AZURE_CLIENT_SECRET: hunter2"),
         within=5,
     ),
@@ -338,6 +340,8 @@ def all_rows(folder: Path) -> Iterator[Row]:
         yield from pool.map(
             lambda numbered: run_cell(numbered[1], folder / str(numbered[0])), enumerate(CELLS)
         )
+    yield from submit_fault_cells.run_cells(submit_fault_cells.CELLS, folder / "submit")
+    yield from follow_fault_cells.run_cells(follow_fault_cells.CELLS, folder / "follow")
     yield from run_cells(remote_faults.CELLS, folder / "remote")
 
 

@@ -19,7 +19,7 @@ from support.in_process import client_of, start_script
 from submitter import SubmitterError
 from submitter.backends.azureml_core import AzureMLCore
 from submitter.emulator import Emulator
-from submitter.run_handle import RunHandle
+from submitter.runs.handle import RunHandle
 
 LINES = [f"line {number} é" for number in range(10)]
 SCRIPT = f"""\
@@ -87,7 +87,7 @@ CELLS = (
     FollowCell(
         *("follow", "status", "fails for ever", *FOLLOWED["status"]),
         {"status": 500, "times": ALWAYS},
-        r"ServiceError: .*Gave up following after .* Come back with: submitter runs follow",
+        r"\w+Error: .*Gave up following after .* Come back with: submitter runs follow",
     ),
     FollowCell(
         *("follow", "status", "refuses the token for ever", *FOLLOWED["status"]),

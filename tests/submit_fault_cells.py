@@ -6,7 +6,7 @@ never a run that nobody was told of.
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,15 @@ from support.shell import flights_emulator, project
 
 from submitter.emulator import Emulator
 
+SIDE_BY_SIDE = 6  # they wait most of the time
 WITHIN = 60.0  # seconds: the SDK's own retries of a 503 take up to 19
 PATIENCE = "6"  # seconds for an answer, so that silence is told from slowness soon
-JOB = "command: echo done\ncode: code\nenvironment: {name: NAME, image: ubuntu}\ncompute: cpu-cluster\n"
+JOB = """\
+command: echo done
+code: code
+environment: {name: NAME, image: ubuntu}
+compute: cpu-cluster
+"""
 
 ROUTES = {
     "sign-in": ("entra", "POST .*/token"),
@@ -59,6 +65,9 @@ class Cell:
     route: str
     fault: str
     verb: str = "submit"
+
+    def __str__(self) -> str:
+        return f"{self.verb}: {self.route}: {self.fault}"
 
 
 PLANNED = ("workspace", "environment, read", "compute target")
@@ -105,17 +114,18 @@ def run_cell(cell: Cell, azure: Emulator, folder: Path) -> Row:
     return Row(f"{cell.verb}: {cell.route}", cell.fault, expected, got, round(seconds, 1), ok)
 
 
-def run_cells(folder: Path, side_by_side: int = 2) -> Iterator[Row]:
-    """Run every cell, several at the same time, each of them on an emulator of its own."""
-    folder.mkdir(parents=True)
+def run_cells(
+    cells: Sequence[Cell], folder: Path, side_by_side: int = SIDE_BY_SIDE
+) -> Iterator[Row]:
+    """Run cells, several at the same time: each lane of them on an emulator of its own."""
 
-    def share(number: int) -> list[Row]:
+    def lane(number: int) -> list[Row]:
         home = folder / str(number)
-        home.mkdir()
+        home.mkdir(parents=True)
         with flights_emulator(home, sql=None) as azure:
-            mine = [pair for pair in enumerate(CELLS) if pair[0] % side_by_side == number]
+            mine = list(enumerate(cells))[number::side_by_side]
             return [run_cell(cell, azure, home / str(index)) for index, cell in mine]
 
     with ThreadPoolExecutor(side_by_side) as pool:
-        for rows in pool.map(share, range(side_by_side)):
+        for rows in pool.map(lane, range(side_by_side)):
             yield from rows

@@ -5,6 +5,6 @@ everything that is wrong. Nothing is changed anywhere, and no value is shown.
 """
 
 from remote_entry.check.check import check
-from remote_entry.check.hops import Hop, Outcome
+from remote_entry.hop import Hop, Outcome
 
 __all__ = ["Hop", "Outcome", "check"]

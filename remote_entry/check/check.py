@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from remote_entry.check.database import WayToDatabase
-from remote_entry.check.hops import Hop, Walk
+from remote_entry.check.hops import Walk
 from remote_entry.check.secrets import WayToSecrets
+from remote_entry.hop import Hop
 
 
 def check(environ: Mapping[str, str], report: Callable[[Hop], object]) -> int:

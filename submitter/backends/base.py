@@ -43,6 +43,9 @@ class ComputeTarget:
         vm_size: The machines it is made of, such as STANDARD_D2_V2; empty if it has no such size.
         nodes: How many nodes are up; `None` for what does not scale.
         most_nodes: How many it can grow to; `None` for what does not scale.
+        idle_nodes: How many of those that are up have nothing to do; `None` likewise.
+        low_priority: Whether the service may take its nodes away.
+        problems: What keeps it from growing, such as a quota, in the service's words.
     """
 
     name: str
@@ -51,6 +54,9 @@ class ComputeTarget:
     vm_size: str = ""
     nodes: int | None = None
     most_nodes: int | None = None
+    idle_nodes: int | None = None
+    low_priority: bool = False
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -304,6 +310,15 @@ class Backend(Protocol):
 
     def compute(self, name: str) -> ComputeTarget:
         """Look a compute target up."""
+
+    def environment_of(self, plan: Plan) -> RegisteredEnvironment | None:
+        """Return the registered environment that a plan's run would use, if it is there."""
+
+    def has_image(self, environment: RegisteredEnvironment) -> bool:
+        """Say whether an environment's image is built."""
+
+    def missing_permissions(self, actions: Sequence[str]) -> Sequence[str]:
+        """Return those of the actions that this identity's role on the workspace does not allow."""
 
     def runs(self, query: RunQuery) -> Sequence[RunSummary]:
         """List runs, the newest first."""

@@ -3,12 +3,12 @@
 import logging
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from submitter import __version__
-from submitter.cli import audit, emulator, env, init, plan, runs, secret, submit
+from submitter.cli import audit, doctor, emulator, env, init, plan, runs, secret, submit
 from submitter.errors import SubmitterError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command("submit")(submit.submit)
 app.command("plan")(plan.plan)
 app.command("audit")(audit.audit)
+app.command("doctor")(doctor.doctor)
 app.command("init")(init.init)
 app.add_typer(runs.app, name="runs")
 app.add_typer(env.app, name="env")
@@ -48,6 +49,21 @@ def options(
         logging.getLogger("azureml").setLevel(logging.CRITICAL)
 
 
+def run() -> None:
+    """Be the program `submitter`: what `main` does, and after an error an end at once.
+
+    An orderly exit would wait for the SDK's threads, and those perhaps for a silent service.
+    """
+    try:
+        main()
+    except SystemExit as end:
+        if not end.code:
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)
+
+
 def main() -> None:
     """Run the command line; an error is one message and an exit code, no traceback."""
     try:
@@ -55,20 +71,12 @@ def main() -> None:
     except SubmitterError as error:
         if os.environ.get("SUBMITTER_DEBUG"):
             raise
-        _end(str(error), error.exit_code)
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(error.exit_code)
     except Exception as error:
         if os.environ.get("SUBMITTER_DEBUG"):
             raise
         # Its text may hold anything, so only its class is shown.
-        _end(f"unexpected {type(error).__name__}. Run submitter --debug … for the traceback.", 1)
-
-
-def _end(said: str, code: int) -> NoReturn:
-    """Say what went wrong and end at once.
-
-    An orderly exit would wait for the SDK's threads, and they wait for a service that is silent.
-    """
-    typer.secho(f"error: {said}", fg="red", err=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+        said = f"unexpected {type(error).__name__}. Run submitter --debug … for the traceback."
+        typer.secho(f"error: {said}", fg="red", err=True)
+        sys.exit(1)

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from submitter.cli.following import LEFT_WITH_CTRL_C, as_data
+from submitter.cli.following import LEFT_WITH_CTRL_C, as_data, asks_to_stop, person_is_there
 from submitter.cli.output import print_json, print_rows, say
 
 if TYPE_CHECKING:
-    from submitter.array import Member, Outcome
     from submitter.backends.base import RunDetails
     from submitter.planning import Plan
-    from submitter.run_handle import RunHandle
+    from submitter.runs.handle import RunHandle
+    from submitter.submission.array import Outcome
+    from submitter.submission.members import Member
 
 ARRAY_TAG = "array"
 
@@ -44,10 +45,10 @@ def submit_array(
     Raises:
         RunFailedError: Not all of them completed.
     """
-    from submitter import run_ids
-    from submitter.array import run_all
-    from submitter.attempts import carry_through
-    from submitter.submission import submit
+    from submitter.submission import run_ids
+    from submitter.submission.array import run_all
+    from submitter.submission.attempts import carry_through
+    from submitter.submission.submitting import submit
 
     prefix = array_id or run_ids.fresh(plans[0].job)
     runs: dict[int, RunHandle] = {}
@@ -81,13 +82,23 @@ def submit_array(
             on_end=lambda outcome: say(f"{_label(outcome.member, members)}  {_status(outcome)}"),
         )
     except KeyboardInterrupt:
-        left = ", ".join(run.id for run in runs.values())
-        say(
-            f"\nLeft the array {prefix} after {len(runs)} of {len(members)} runs: {left or 'none'}"
-            f"\nCome back with: submitter runs list --tag {ARRAY_TAG}={prefix}"
-        )
-        raise typer.Exit(LEFT_WITH_CTRL_C) from None
+        _leave(prefix, list(runs.values()), len(members))
     _sum_up(prefix, outcomes, wait=wait, as_json=as_json)
+
+
+def _leave(prefix: str, runs: Sequence["RunHandle"], of: int) -> NoReturn:
+    """Stop the runs of an array that go on, or leave them to themselves."""
+    going = [run for run in runs if not run.done()] if person_is_there() else []
+    if going and asks_to_stop(f"the array {prefix} ({len(going)} runs go on)"):
+        for run in going:
+            run.cancel()
+        say("Asked to stop them.")
+    ids = ", ".join(run.id for run in runs)
+    say(
+        f"\nLeft the array {prefix} after {len(runs)} of {of} runs: {ids or 'none'}"
+        f"\nCome back with: submitter runs list --tag {ARRAY_TAG}={prefix}"
+    )
+    raise typer.Exit(LEFT_WITH_CTRL_C)
 
 
 def _sum_up(prefix: str, outcomes: Sequence["Outcome"], *, wait: bool, as_json: bool) -> None:

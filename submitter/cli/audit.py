@@ -9,8 +9,8 @@ from submitter.cli.runs.run_argument import RunName, find
 
 @in_workspace
 def audit(run_name: RunName, *, open_workspace: OpenWorkspace, as_json: AsJson = False) -> None:
-    """Search a run's record, environment and logs for credentials; exit code 8 if there are any."""
-    from submitter.audit import as_data
+    """Search what a run shows for credentials. The exit code is 8 if there are any."""
+    from submitter.runs.audit import as_data
 
     made = find(run_name, open_workspace).audit()
     if as_json:

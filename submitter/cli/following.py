@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,9 +21,10 @@ from submitter.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from submitter.backends.base import RunDetails
-    from submitter.run_handle import RunHandle
+    from submitter.runs.handle import RunHandle
 
 LEFT_WITH_CTRL_C = 130
+_LOOK = 0.5  # seconds
 
 AllLogs = Annotated[
     bool, typer.Option("--all-logs", help="The logs of all nodes and processes, line by line.")
@@ -69,7 +70,7 @@ def show_to_its_end(
 
 def end_with(details: "RunDetails", *, as_json: bool) -> None:
     """Print how a run ended, and raise what that stands for."""
-    from submitter.run_handle import raise_unless_completed
+    from submitter.runs.handle import raise_unless_completed
 
     if as_json:
         print_json(as_data(details))
@@ -77,9 +78,9 @@ def end_with(details: "RunDetails", *, as_json: bool) -> None:
 
 
 def _start(run: "RunHandle", screen: LogScreen, logs: Collection[str]) -> "Future[RunDetails]":
-    from submitter.follow import follow_patience
+    from submitter.runs.follow import follow_patience
 
-    patience = follow_patience(float("inf")) if _person_is_there() else follow_patience()
+    patience = follow_patience(float("inf")) if person_is_there() else follow_patience()
     following: Future[RunDetails] = Future()
     times = _StatusTimes(screen)
 
@@ -100,19 +101,23 @@ def _wait(following: "Future[RunDetails]", run: "RunHandle", screen: LogScreen) 
     stopping = False
     while True:
         try:
+            # In short turns: where another thread gets the signal of a Ctrl-C, a wait without an
+            # end would not notice it.
+            while not following.done():
+                wait([following], timeout=_LOOK)
             return following.result()
         except KeyboardInterrupt:
             with screen.held():
-                if stopping or not _person_is_there() or not _asks_to_stop(run.id):
+                if stopping or not person_is_there() or not asks_to_stop(f"the run {run.id}"):
                     _leave(run.id)
                 run.cancel()
                 stopping = True
                 say("Asked to stop it; following to its end. Ctrl-C leaves.")
 
 
-def _asks_to_stop(run_id: str) -> bool:
-    """Ask a person; a second Ctrl-C is the same as Enter."""
-    say(f"\nStop the run {run_id}, or leave it running? [s = stop, Enter = leave] ", end="")
+def asks_to_stop(what: str) -> bool:
+    """Ask a person whether to stop a run, or several; a second Ctrl-C is the same as Enter."""
+    say(f"\nStop {what}, or leave it running? [s = stop, Enter = leave] ", end="")
     try:
         return sys.stdin.readline().strip().lower() in ("s", "stop")
     except KeyboardInterrupt:
@@ -145,7 +150,8 @@ def _termination_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _person_is_there() -> bool:
+def person_is_there() -> bool:
+    """Tell whether there is somebody who can answer a question."""
     return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
 
 

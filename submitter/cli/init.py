@@ -12,7 +12,7 @@ from submitter.cli.output import say
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or an empty one.")],
 ) -> None:
-    """Write a project that runs as it is: submitter submit job.yml --emulator."""
+    """Write an example project. It runs as it is: submitter submit job.yml --emulator."""
     from submitter.errors import InputError
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -43,7 +43,8 @@ def in_workspace(verb: Callable[..., None]) -> Callable[..., None]:
     """Give a verb the options that name a workspace.
 
     Args:
-        verb: A command with a parameter `open_workspace`, which opens the workspace when called.
+        verb: A command with a parameter `open_workspace`, which opens the workspace when called,
+            or `address`, which names it.
 
     Returns:
         The command with three options in that parameter's place.
@@ -54,10 +55,14 @@ def in_workspace(verb: Callable[..., None]) -> Callable[..., None]:
         from submitter.workspace import WorkspaceAddress, open_workspace
 
         address = WorkspaceAddress(subscription, resource_group, workspace)
-        verb(open_workspace=lambda: open_workspace(address), **others)
+        if wanted == "address":
+            verb(address=address, **others)
+        else:
+            verb(open_workspace=lambda: open_workspace(address), **others)
 
     own = dict(inspect.signature(verb).parameters)
-    del own["open_workspace"]
+    wanted = "address" if "address" in own else "open_workspace"
+    del own[wanted]
     address = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
         for name, option in _ADDRESS.items()

@@ -33,9 +33,9 @@ def plan(
     allow_plaintext: AllowPlaintext = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what submitting a job would create, upload and run; nothing is sent."""
+    """Show what a submit would do; nothing is sent. What the workspace has of it is asked."""
     from submitter import summary
-    from submitter.backends.v1_limits import refuse_what_v1_cannot_carry
+    from submitter.backends.azureml_core.limits import refuse_what_v1_cannot_carry
     from submitter.errors import SignInError, WorkspaceError
     from submitter.job import Job
     from submitter.planning import plan

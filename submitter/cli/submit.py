@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from submitter.cli.array import submit_array
-from submitter.cli.following import as_data, end_with, show_to_its_end
+from submitter.cli.following import AllLogs, LogNames, as_data, end_with, show_to_its_end
 from submitter.cli.options import AllowPlaintext, AsJson, JobFile, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, say
 from submitter.cli.plan import compute_line, environment_line
@@ -15,7 +15,7 @@ from submitter.cli.progress import upload_progress
 if TYPE_CHECKING:
     from submitter.backends.base import Survey
     from submitter.planning import Plan
-    from submitter.run_handle import RunHandle
+    from submitter.runs.handle import RunHandle
 
 _CHANGES_SHOWN = 10
 
@@ -52,39 +52,42 @@ def submit(
     retries: Annotated[
         int, typer.Option(min=0, help="How often to try again what the service lost.")
     ] = 0,
+    all_logs: AllLogs = False,
+    logs: LogNames = None,
     allow_plaintext: AllowPlaintext = None,
     on_emulator: Annotated[
         bool, typer.Option("--emulator", help="Run it on this machine, without Azure.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a job, follow its log, and end with 0 only if the run completed."""
+    """Submit a job and follow its run. The exit code is 0 only if the run completed."""
     if on_emulator:
         from submitter.cli.emulator import submit_on_emulator
 
         config = job_file.parent / "emulator.yml"
         arguments = [argument for argument in sys.argv[1:] if argument != "--emulator"]
         raise typer.Exit(submit_on_emulator(arguments, config if config.exists() else None))
-    from submitter.array import members
-    from submitter.attempts import carry_through
+    from submitter.account import signs_in_silently
     from submitter.errors import InputError
     from submitter.job import Job
-    from submitter.planning import plan, with_inputs
-    from submitter.run_ids import instant_of
-    from submitter.service import begin
-    from submitter.submission import chosen_run_id, submit
-    from submitter.workspace import signs_in_silently
+    from submitter.submission import run_ids
+    from submitter.submission.members import members
+    from submitter.workspace import begin_to_open
 
     if retries and not wait:
         raise InputError("--retries needs somebody who waits: leave --no-wait out.")
-    instant = instant_of(scheduled_for) if scheduled_for else None
-    allowed = allow_plaintext or ()
+    instant = run_ids.instant_of(scheduled_for) if scheduled_for else None
     varied = members(settings or ())
     job = Job.from_file(job_file)
-    chosen = chosen_run_id(job, run_id=run_id, scheduled_for=instant)
+    chosen = run_ids.chosen(job, run_id=run_id, scheduled_for=instant)
     job.with_inputs(varied[0].inputs)  # all set the same ones: a wrong name is told at once
     # The way to the workspace takes as long as the search of the files: both at a time.
-    opening = begin(open_workspace) if signs_in_silently() else None
+    opening = begin_to_open(open_workspace) if signs_in_silently() else None
+    from submitter.planning import plan, with_inputs
+    from submitter.submission.attempts import carry_through
+    from submitter.submission.submitting import submit
+
+    allowed = allow_plaintext or ()
     made = plan(job, allow_plaintext=allowed)
     plans = [with_inputs(made, each.inputs, allow_plaintext=allowed) for each in varied]
     for warning in made.warnings:
@@ -121,7 +124,9 @@ def submit(
     if wait:
         details = carry_through(
             run,
-            follow=lambda each: show_to_its_end(each, as_json=as_json),
+            follow=lambda each: show_to_its_end(
+                each, as_json=as_json, all_logs=all_logs, logs=logs or ()
+            ),
             again=start,
             retries=retries,
             on_retry=lambda ended, pause: say(
@@ -144,7 +149,8 @@ def _tell(plan: "Plan", survey: "Survey") -> None:
 
 def _tell_changes(plan: "Plan", workspace: Any) -> None:
     """Tell a person at a terminal what differs from the last submission of the same job."""
-    from submitter import records, summary
+    from submitter import summary
+    from submitter.submission import records
     from submitter.workspace import full_name
 
     before = records.last_of(plan.job, full_name(workspace))

@@ -22,17 +22,8 @@ _ARCHIVE = b"PK\x03\x04"  # .zip, .whl, .jar, .docx, .npz
 
 _SETTINGS = (
     *("*.ini", "*.cfg", "*.conf", "*.properties", "*.toml", "*.yml", "*.yaml", "*.tfvars"),
-    *(
-        "*.sh",
-        "*.bash",
-        "*.zsh",
-        "*.bat",
-        "*.cmd",
-        "dockerfile",
-        "*.dockerfile",
-        ".npmrc",
-        ".pypirc",
-    ),
+    *("*.sh", "*.bash", "*.zsh", "*.bat", "*.cmd"),
+    *("dockerfile", "*.dockerfile", ".npmrc", ".pypirc"),
 )
 _DOTENV = (".env", ".env.*", "*.env", ".envrc")
 _CREDENTIAL_STORES = (
@@ -110,7 +101,7 @@ def _in_content(name: str, content: bytes, search: Search) -> Iterator[Hit]:
     if encoding:
         content = content.decode(encoding, "replace").encode()
     if b"\0" in content[:_SNIFFED]:
-        yield from (Hit(0, hit.what, hit.variable) for hit in search.own_values_in(content))
+        yield from search.own_values_in(content)
     elif _is_named(name, _DOTENV):
         yield from search.in_dotenv(content)
     elif _is_named(name, _SETTINGS):
@@ -125,7 +116,7 @@ def _in_pieces(source: Path, search: Search) -> Iterator[Hit]:
     with source.open("rb") as stream:
         while piece := stream.read(_PIECE):
             content = tail + piece
-            yield from (Hit(0, hit.what, hit.variable) for hit in search.own_values_in(content))
+            yield from search.own_values_in(content)
             tail = content[-_OVERLAP:]
 
 

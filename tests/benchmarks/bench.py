@@ -16,9 +16,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from following import follow
 from measure import PYTHON, ROOT, Row, check, run, side_by_side
 from reading import read, stream
 from supervision import mask, supervise
+from uploading import upload
 from vault_reads import fifty_secrets
 
 from submitter.emulator import Emulator
@@ -138,7 +140,18 @@ def lines_in(folder: Path) -> int:
 def main() -> None:
     """Measure everything, print the table, write build/bench.json."""
     rows = []
-    for bench in (start, mask, supervise, fifty_secrets, submit, tutorial, read, stream):
+    for bench in (
+        start,
+        mask,
+        supervise,
+        fifty_secrets,
+        submit,
+        upload,
+        follow,
+        tutorial,
+        read,
+        stream,
+    ):
         for row in bench():
             rows.append(row)
             ratio = f"{row.ratio:6.2f} x {row.peer}" if row.ratio is not None else ""

@@ -149,12 +149,4 @@ def test_it_is_in_the_library_too(bare: tuple[Shell, str], tmp_path: Path) -> No
         "try: audit.raise_if_exposed()\n"
         "except submitter.ExposureError as error: print(error.exit_code)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=shell.folder,
-        env=shell.environ,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == f"True {run_id}\n8\n"
+    assert shell.python(program) == f"True {run_id}\n8\n"

@@ -25,6 +25,7 @@ else:
     names += ("AZ_BATCH_IS_CURRENT_NODE_MASTER",)
 seat = [os.environ[name] for name in names]
 rank, size = int(seat[0]), int(seat[1])
+print("a careless line:", get_secret("sql-password").value)
 print("seat", *seat, "secret", len(get_secret("sql-password").value), flush=True)
 
 if seat[2] == "0":  # once on each node
@@ -126,6 +127,7 @@ def test_each_process_knows_its_place_and_meets_the_others(
     secret = shell.azure.vault("kv-flights").secret("sql-password").value
     printed = logs(shell, run.run_id)
     assert list(printed) == [f"std_log_process_{rank}.txt" for rank in range(4)]
+    assert all("a careless line: ***" in log and secret not in log for log in printed.values())
     assert f"seat {last} secret {len(secret)}" in printed["std_log_process_3.txt"]
     assert "rank 0 says bye" in printed["std_log_process_3.txt"]
     shell("runs", "download", run.run_id, "left")
@@ -186,6 +188,7 @@ def test_a_preempted_run_starts_again_from_its_beginning(shell: Shell) -> None:
     assert shell("runs", "cancel", run_id).returncode == 0
     assert shell.azure.wait_for_run(run_id).status == "Canceled"
     assert list(logs(shell, run_id)) == ["retry_001/std_log.txt", "std_log.txt"]
+    assert shell("runs", "logs", run_id).stdout == logs(shell, run_id)["retry_001/std_log.txt"]
 
 
 def test_a_run_can_fail_for_the_services_own_fault(shell: Shell) -> None:

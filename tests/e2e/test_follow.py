@@ -1,12 +1,7 @@
 """Following real runs: at a terminal, in a pipe, over tokens that expire, from all nodes."""
 
-import os
-import pty
 import re
-import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,10 +9,11 @@ from typing import Any
 import pytest
 from support.in_process import client_of, start_script
 from support.shell import Shell
+from support.terminal import Person
 
 from submitter.backends.azureml_core import AzureMLCore
 from submitter.emulator import Emulator, TokenFault
-from submitter.run_handle import RunHandle
+from submitter.runs.handle import RunHandle
 
 # azureml-core warns about its own innards.
 pytestmark = pytest.mark.filterwarnings(
@@ -35,54 +31,6 @@ def workspace(azure: Emulator) -> Iterator[Any]:
     """Open the workspace in this process."""
     with client_of(azure) as opened:
         yield opened
-
-
-class Person:
-    """Somebody at a terminal who follows a run."""
-
-    def __init__(self, shell: Shell, *arguments: str) -> None:
-        self._here, there = pty.openpty()
-        environ = {name: value for name, value in shell.environ.items() if name != "CI"}
-        self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", sys.executable, "-m", "submitter", *arguments],
-            cwd=shell.folder,
-            env={**environ, "TERM": "xterm", "COLUMNS": "100"},
-            stdin=there,
-            stdout=there,
-            stderr=there,
-        )
-        os.close(there)
-        self.screen = ""
-        self._bytes = b""
-
-    def until(self, text: str, seconds: float = 40) -> None:
-        """Read the screen until a text is on it."""
-        deadline = time.monotonic() + seconds
-        while text not in self.screen:
-            assert time.monotonic() < deadline, f"no {text!r} on the screen: {self.screen}"
-            if not self._read(1.0):
-                raise AssertionError(f"the program left; no {text!r} on the screen: {self.screen}")
-
-    def type(self, keys: bytes) -> None:
-        """Press keys; the byte 3 is Ctrl-C."""
-        os.write(self._here, keys)
-
-    def leave(self) -> int:
-        """Read the rest; return the exit code."""
-        while self._read(40.0):
-            pass
-        os.close(self._here)
-        return self.process.wait(20)
-
-    def _read(self, seconds: float) -> bool:
-        if not select.select([self._here], [], [], seconds)[0]:
-            return True
-        try:
-            self._bytes += os.read(self._here, 4096)
-        except OSError:  # the last program has left the terminal
-            return False
-        self.screen = self._bytes.decode(errors="replace").replace("\r\n", "\n")
-        return True
 
 
 def test_ctrl_c_at_a_terminal_asks_and_enter_leaves(shell: Shell, workspace: Any) -> None:
@@ -139,12 +87,18 @@ def test_without_a_terminal_a_signal_leaves_at_once(
 
 
 def test_status_changes_come_with_their_times(shell: Shell, workspace: Any) -> None:
-    """How long the run was queued, prepared, at work; and why it ended."""
-    run_id = start_script(workspace, shell.folder / "code", "sleep 2; echo out of memory; exit 9")
-    done = shell("runs", "follow", run_id)
-    assert done.returncode == 6
-    assert re.search(r"^\[ +\d+\.\d s\] Failed \(Running \d s\)$", done.stderr, re.MULTILINE)
-    assert re.search(r"failed: User program exited with status code 9", done.stderr)
+    """How long the run was at work before its end; and why it ended."""
+    go = shell.folder / "go"
+    script = f"until [ -e '{go}' ]; do sleep 0.1; done; echo out of memory; exit 9"
+    run_id = start_script(workspace, shell.folder / "code", script)
+    following = shell.start("runs", "follow", run_id)
+    assert following.stderr is not None
+    assert "s] Running" in following.stderr.readline()
+    go.touch()
+    seen, said = following.communicate(timeout=40)
+    assert (following.returncode, seen) == (6, "out of memory\n")
+    assert re.search(r"^\[ +\d+\.\d s\] Failed \(Running \d+ s\)$", said, re.MULTILINE)
+    assert "failed: User program exited with status code 9" in said
 
 
 def test_the_log_of_a_run_that_starts_anew_is_shown_again(shell: Shell, workspace: Any) -> None:

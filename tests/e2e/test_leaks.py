@@ -319,7 +319,7 @@ def leaks_in(content: bytes) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("path", PRINTED)
-def test_printed_secret_is_masked_in_every_encoding(journey: Journey, path: str) -> None:
+def test_pain_2_a_printed_secret_is_masked_in_every_encoding(journey: Journey, path: str) -> None:
     """What the command writes is shown in all ways, but not its secrets in any."""
     content = journey.printed[path]
     assert encodings_of(PLANTED, content) == IN_ALL_WAYS

@@ -293,7 +293,7 @@ def wait_for_connections(played: Played, count: int) -> None:
     assert len(played.server._connections) == count
 
 
-def test_long_values_make_short_batches(played: Played) -> None:
+def test_pain_20_long_values_make_short_batches(played: Played) -> None:
     """A batch is bounded in bytes, whatever number of rows was asked for."""
     played.run("CREATE TABLE long (body varchar(max))")
     with played.database.engine.begin() as connection:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from submitter.cli.plan import as_data
 from submitter.emulator import Emulator
 from submitter.job import Job
 from submitter.planning import plan
+from submitter.summary import as_data
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -123,7 +123,9 @@ def test_certificate_with_a_wrong_password_is_told_apart(
     assert "Next: it must be PEM or PKCS12" in done.stdout
 
 
-def test_managed_identity_opens_vault_and_database(azure: Emulator, remote_entry: Command) -> None:
+def test_pain_5_a_managed_identity_opens_vault_and_database(
+    azure: Emulator, remote_entry: Command
+) -> None:
     """No secret stands anywhere: the compute vouches for the run."""
     variables = {"AZURE_SECRET_1": "api-key", "SQL_AUTH": "managed-identity"}
     done = remote_entry("run", "--", sys.executable, "-c", READ, **managed(azure), **variables)

@@ -65,7 +65,7 @@ def logins(azure: Emulator) -> list[Any]:
 
 
 @pytest.mark.parametrize("password", PASSWORDS)
-def test_every_character_of_a_password_arrives(
+def test_pain_15_every_character_of_a_password_arrives(
     azure: Emulator, settings: SqlSettings, password: str
 ) -> None:
     """Neither the driver manager nor the driver reads anything into it."""
@@ -168,7 +168,7 @@ def test_error_that_ends_no_session_leaves_the_transaction_alone(
 
 
 @pytest.mark.parametrize("number", [40613, 40197, 40501, 4221, 10928, 10929, 49918, 49919, 49920])
-def test_passing_condition_is_waited_for(
+def test_pain_14_a_passing_condition_is_waited_for(
     azure: Emulator, settings: SqlSettings, number: int
 ) -> None:
     """A database that wakes up, moves or is busy is tried again after 5 s, then after 10 s."""
@@ -180,7 +180,9 @@ def test_passing_condition_is_waited_for(
     assert [5 <= slept[0] <= 6, 10 <= slept[1] <= 11, len(slept)] == [True, True, 2]
 
 
-def test_certificate_for_another_name_is_refused(azure: Emulator, settings: SqlSettings) -> None:
+def test_pain_16_a_certificate_for_another_name_is_refused(
+    azure: Emulator, settings: SqlSettings
+) -> None:
     """The message does not advise to switch the check off."""
     host_by_address = SqlSettings("127.0.0.1", settings.port, "flights", "password", "1", "2")
     with pytest.raises(SqlError) as caught:

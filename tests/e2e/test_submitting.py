@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.shell import Shell
-from support.terminal import at_a_terminal
+from support.terminal import Person, at_a_terminal
 
 ECHO = """\
 experiment_name: many
@@ -31,7 +31,7 @@ def started(shell: Shell) -> int:
     return len(shell.azure.runs)
 
 
-def test_the_same_time_is_never_run_twice(echo: Shell) -> None:
+def test_pain_19_the_same_time_is_never_run_twice(echo: Shell) -> None:
     """A duplicate trigger attaches to the first run; another night is another run."""
     before = started(echo)
     first = echo("submit", "job.yml", "--scheduled-for", "2026-03-29T02:30:00+02:00")
@@ -145,6 +145,21 @@ def test_ctrl_c_leaves_the_runs_of_an_array_and_submits_no_more(echo: Shell) -> 
     assert echo("runs", "cancel", run_id).returncode == 0
 
 
+def test_a_person_may_stop_an_array(echo: Shell) -> None:
+    """All of its runs; those that have not been submitted are not."""
+    echo.edit("command: echo", "command: sleep 60 #")
+    person = Person(echo, "submit", "job.yml", "--set", "seed=1..9", "--at-once", "2")
+    person.until("[2/9] seed=2  run ")
+    person.until("[1/9] seed=1  run ")
+    person.type(b"\x03")
+    person.until("[s = stop, Enter = leave]")
+    person.type(b"s\n")
+    assert person.leave() == 130
+    assert "Asked to stop them." in person.screen
+    for run_id in re.findall(r"run (\S+_[12])\n", person.screen):
+        assert echo.azure.wait_for_run(run_id).status == "Canceled"
+
+
 def test_a_run_that_the_service_lost_is_tried_again(echo: Shell) -> None:
     """Under an id made of the first one's; a wrong script is not tried again."""
     echo.azure.fail_next_run("cpu-cluster", "The node failed to start.", times=1)
@@ -185,7 +200,7 @@ def test_a_start_that_is_answered_wrongly_never_makes_a_run_unknown(
         assert started(echo) == before or re.search(r"runs show many_\w+", done.stderr)
 
 
-def test_plan_says_what_the_workspace_has(echo: Shell) -> None:
+def test_pain_8_an_environment_of_equal_content_is_reused(echo: Shell) -> None:
     """An environment of equal content is reused; without a workspace the plan stands alone."""
     echo.edit("name: many", "name: planned")
     first = echo("plan", "job.yml")

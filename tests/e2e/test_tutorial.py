@@ -88,7 +88,7 @@ run.flush()
 """
 
 
-def test_the_tutorials_calls_run_as_they_stand(shell: Shell) -> None:
+def test_pain_4_the_tutorials_calls_run_as_they_stand(shell: Shell) -> None:
     """Register, list, set a secret, submit, read secrets in the run, query, log interactively."""
     shell.write("tutorial.py", LAPTOP)
     (shell.folder / "remote").mkdir()

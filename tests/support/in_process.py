@@ -79,7 +79,8 @@ def type_in(folder: Path, *arguments: str) -> Typed:
 
     For many commands to one emulator: a process of its own would spend its time on imports.
     """
-    from submitter.cli import main
+    from submitter.cli import app
+    from submitter.errors import SubmitterError
 
     streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
     before, argv, code = Path.cwd(), sys.argv, 0
@@ -87,9 +88,12 @@ def type_in(folder: Path, *arguments: str) -> Typed:
     sys.argv = ["submitter", *arguments]
     try:
         with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
-            main()
+            app()
     except SystemExit as end:
         code = int(end.code or 0)
+    except SubmitterError as error:  # `main` would say so, and end this process
+        code = error.exit_code
+        streams[1].write(f"error: {error}\n")
     finally:
         sys.argv = argv
         os.chdir(before)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from submitter.backends.base import LOG_PIECE, ExpiredAddressError, FileStream, RunDetails
-from submitter.trouble import Clock
+from submitter.runs.trouble import Clock
 
 LOG = "user_logs/std_log.txt"
 

@@ -98,6 +98,18 @@ class Shell:
         self.transcript += [" ".join(arguments), done.stdout, done.stderr]
         return done
 
+    def python(self, program: str) -> str:
+        """Run a Python program in the project; return its standard output."""
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=self.folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout
+
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start `submitter` and leave it running."""
         return subprocess.Popen(

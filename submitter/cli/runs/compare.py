@@ -9,7 +9,7 @@ from submitter.cli.options import AsJson, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, print_rows
 
 if TYPE_CHECKING:
-    from submitter.comparison import Aspect
+    from submitter.runs.comparison import Aspect
 
 _FEWEST = 2
 
@@ -22,10 +22,10 @@ def compare(
     everything: Annotated[bool, typer.Option("--all", help="Show what is equal too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show in what runs differ: command, variables, environment, metrics, duration."""
-    from submitter.comparison import compare
+    """Show in what runs differ. Command, variables, environment, metrics, duration."""
     from submitter.errors import InputError
-    from submitter.run_names import find_run, short_id
+    from submitter.runs.comparison import compare
+    from submitter.runs.names import find_run, short_id
 
     if len(names) < _FEWEST:
         raise InputError("Name two runs or more to compare.")

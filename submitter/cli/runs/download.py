@@ -15,7 +15,7 @@ from submitter.cli.output import print_json, say
 from submitter.cli.runs.run_argument import RunName, find
 
 if TYPE_CHECKING:
-    from submitter.downloads import Progress as FileProgress
+    from submitter.runs.downloads import Progress as FileProgress
 
 
 @in_workspace
@@ -29,7 +29,7 @@ def download(
     ] = "outputs",
     as_json: AsJson = False,
 ) -> None:
-    """Fetch the files that a run left; what is here already is not fetched again."""
+    """Fetch the files that a run left. What is here already is not fetched again."""
     run = find(run_name, open_workspace)
     try:
         with _progress() as note:

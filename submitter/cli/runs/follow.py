@@ -14,6 +14,6 @@ def follow(
     log: LogNames = None,
     as_json: AsJson = False,
 ) -> None:
-    """Follow a run's log to its end; exit code 0 only if it completed."""
+    """Follow a run's log to its end. The exit code is 0 only if it completed."""
     run = find(run_name, open_workspace)
     follow_to_the_end(run, as_json=as_json, all_logs=all_logs, logs=log or ())

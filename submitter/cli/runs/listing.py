@@ -41,7 +41,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List runs, the newest first."""
-    from submitter.run_names import list_runs
+    from submitter.runs.names import list_runs
 
     began = moment_of(since) if since else None
     runs = list_runs(
@@ -87,7 +87,7 @@ def tags_of(pairs: "list[str] | tuple[str, ...]") -> dict[str, str | None]:
 
 def _as_row(run: "RunSummary") -> list[str]:
     from submitter.guard import shown
-    from submitter.run_names import short_id
+    from submitter.runs.names import short_id
 
     age = (datetime.now(timezone.utc) - run.created).total_seconds() if run.created else None
     return [
@@ -109,7 +109,7 @@ def _short(seconds: float) -> str:
 
 def _as_data(run: "RunSummary") -> dict[str, object]:
     from submitter.guard import shown
-    from submitter.run_names import short_id
+    from submitter.runs.names import short_id
 
     return {
         "id": run.id,

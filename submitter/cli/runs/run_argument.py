@@ -7,7 +7,7 @@ import typer
 from submitter.cli.options import OpenWorkspace
 
 if TYPE_CHECKING:
-    from submitter.run_handle import RunHandle
+    from submitter.runs.handle import RunHandle
 
 RunName = Annotated[
     str,
@@ -17,6 +17,6 @@ RunName = Annotated[
 
 def find(name: str, open_workspace: OpenWorkspace) -> "RunHandle":
     """Find the run that a person means, in the workspace that they mean."""
-    from submitter.run_names import find_run
+    from submitter.runs.names import find_run
 
     return find_run(name, workspace=open_workspace())

@@ -79,7 +79,7 @@ class Provisioning:
         try:
             target = replace(
                 target,
-                min_nodes=int(scale.get("minNodeCount") or 0),
+                min_nodes=int(scale.get("minNodeCount", target.min_nodes)),
                 max_nodes=int(scale.get("maxNodeCount") or target.max_nodes),
                 vm_priority=str(cluster.get("vmPriority") or target.vm_priority).lower(),  # type: ignore[arg-type]
             )

@@ -22,7 +22,7 @@ def locked(python: str) -> dict[str, str]:
     return pins
 
 
-def test_conda_pins_what_the_lock_pins() -> None:
+def test_pain_10_conda_pins_what_the_lock_pins() -> None:
     """docker/conda.yml and requirements.lock name the same versions."""
     conda = yaml.safe_load((ROOT / "docker/conda.yml").read_text())
     [python] = [item for item in conda["dependencies"] if str(item).startswith("python=")]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from submitter import SignInError, WorkspaceAddress, WorkspaceError, open_workspace
-from submitter.workspace import _Tokens, forget_tokens
+from submitter.account import _Tokens, forget_tokens
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_without_a_config_the_error_says_where_it_looked(tmp_path: Path) -> None
     assert "--emulator" in str(caught.value)
 
 
-def test_in_ci_without_credentials_the_error_comes_before_any_prompt(
+def test_pain_11_in_ci_without_credentials_the_error_comes_before_any_prompt(
     configured: Path, tmp_path: Path
 ) -> None:
     """Each place that was looked in is named."""

@@ -136,7 +136,7 @@ def test_every_failing_secret_is_reported() -> None:
         (RuntimeError("no idea"), "vault.unexpected"),
     ],
 )
-def test_causes_are_told_apart(error: Exception, kind: str) -> None:
+def test_pain_13_causes_are_told_apart(error: Exception, kind: str) -> None:
     """Each kind has its own next step."""
     with pytest.raises(VaultError) as caught:
         read(FakeVault({"sql-user": error}), USER)
@@ -278,7 +278,7 @@ def test_secret_that_was_read_is_not_asked_for_again() -> None:
         (-1, "has expired (2026-11-30): rotate it in the vault"),
     ],
 )
-def test_expiry_is_said_two_weeks_before(days: int, said: str | None) -> None:
+def test_pain_18_expiry_is_said_two_weeks_before(days: int, said: str | None) -> None:
     """The vault hands out an expired secret all the same."""
     now = datetime(2026, 12, 1, tzinfo=timezone.utc)
     secret = Secret(USER, "canary", expires_on=now + timedelta(days=days))

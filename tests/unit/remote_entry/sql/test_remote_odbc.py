@@ -30,7 +30,7 @@ def test_registered_driver_is_preferred(registered: list[str], found: str, tmp_p
     assert find_driver(lambda: registered, wheel=tmp_path) == found
 
 
-def test_installed_wheel_brings_the_driver() -> None:
+def test_pain_6_the_installed_wheel_brings_the_driver() -> None:
     """mssql-python is a dependency, so that an image without Microsoft's packages works."""
     library = Path(find_driver(list))
     assert library.is_file()

@@ -1,0 +1,1 @@
+"""Runs that are in the workspace: found, followed, fetched, compared, audited."""

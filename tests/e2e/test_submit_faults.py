@@ -1,0 +1,19 @@
+"""The fault matrix of a submit: what `make faults` runs whole, the quick half of it."""
+
+from pathlib import Path
+
+from submit_fault_cells import CELLS, ROUTES, run_cells
+
+QUICK = [cell for cell in CELLS if cell.fault in {"401", "connection cut"}]
+
+
+def test_a_broken_route_ends_in_one_run_or_one_message(tmp_path: Path) -> None:
+    """And never in a run that nobody was told of."""
+    short = [row for row in run_cells(QUICK, tmp_path) if not row.ok]
+    assert not short, "\n".join(f"{row.where}, {row.fault}: {row.got}" for row in short)
+
+
+def test_every_route_of_a_submit_is_broken() -> None:
+    """Each once in each way."""
+    assert {cell.route for cell in QUICK} == set(ROUTES)
+    assert len({str(cell) for cell in CELLS}) == len(CELLS) >= 80
