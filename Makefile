@@ -53,7 +53,8 @@ test-container: .venv/ready
 	$(PIP) install --require-hashes -r requirements-image.lock
 	$(BIN)/hadolint docker/Dockerfile docker/Dockerfile.packages
 	@$(BIN)/python .ci/image.py --base machine
-	$(BIN)/python -m pytest -p no:cacheprovider tests/container
+	@$(BIN)/python .ci/image_report.py
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/container
 
 # One pinned set for Python 3.10 to 3.12, with hashes and without any index's address.
 lock: .venv/ready

@@ -87,18 +87,24 @@ def build(engine: str, asked: str, image: str) -> None:
     """Build both Dockerfiles on the base that was asked for, or that there is."""
     base = choose_base(engine, asked)
     with settings_of_this_machine(apt=base == MACHINE_BASE) as mounts:
-        flags: list[str] = []
-        if engine.endswith("podman"):
-            # The chroot isolation works inside a container too; the format keeps ENV and USER.
-            flags = ["--isolation", "chroot", "--format", "docker", "--network", "host", "--layers"]
-            for source, target in mounts.items():
-                flags += ["--volume", f"{source}:{target}:ro"]
         steps = (("Dockerfile", base, SYSTEM), ("Dockerfile.packages", SYSTEM, image))
-        for file, below, name in steps:
-            named = ("--build-arg", f"BASE_IMAGE={below}", "--tag", name)
-            folder = ROOT / "docker"
-            if not run(engine, "build", *flags, *named, "--file", str(folder / file), str(folder)):
-                sys.exit(f"image: docker/{file} could not be built on {below}; see above.")
+        for name, below, made in steps:
+            if not build_file(engine, ROOT / "docker" / name, below, made, mounts):
+                sys.exit(f"image: docker/{name} could not be built on {below}; see above.")
+
+
+def build_file(
+    engine: str, dockerfile: Path, base: str, image: str, mounts: Mapping[str, str]
+) -> bool:
+    """Build one Dockerfile on a base; return whether it succeeded."""
+    flags: list[str] = []
+    if engine.endswith("podman"):
+        # The chroot isolation works inside a container too; the format keeps ENV and USER.
+        flags = ["--isolation", "chroot", "--format", "docker", "--network", "host", "--layers"]
+        for source, target in mounts.items():
+            flags += ["--volume", f"{source}:{target}:ro"]
+    named = ("--build-arg", f"BASE_IMAGE={base}", "--tag", image)
+    return run(engine, "build", *flags, *named, "--file", str(dockerfile), str(dockerfile.parent))
 
 
 def choose_base(engine: str, asked: str) -> str:

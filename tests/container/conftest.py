@@ -21,14 +21,13 @@ COMPUTES = {
     "processes": {},
 }
 
-Podman = Callable[..., str]
 
 os.environ.setdefault("CONTAINERS_CONF", str(STORE / "containers.conf"))
 os.environ.setdefault("CONTAINERS_STORAGE_CONF", str(STORE / "storage.conf"))
 
 
 @pytest.fixture(scope="session")
-def podman() -> Podman:
+def podman() -> Callable[..., str]:
     """Run podman; what is missing fails a test, and never skips it."""
     program = shutil.which("podman")
     assert program, "podman is missing: make test-container installs it"
@@ -43,13 +42,16 @@ def podman() -> Podman:
 
 
 @pytest.fixture(scope="module")
-def azure(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def azure(
+    podman: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Emulator]:
     """Start an emulator with four flights and targets of both kinds."""
-    with flights_emulator(tmp_path_factory.mktemp("emulator"), computes=COMPUTES) as emulator:
+    folder = tmp_path_factory.mktemp("emulator")
+    with flights_emulator(folder, computes=COMPUTES) as emulator:
         yield emulator
         assert emulator.egress == []
         assert emulator.unknown_routes == []
-    assert podman("ps", "--all", "--quiet") == ""
+    assert str(folder) not in podman("ps", "--all", "--no-trunc", "--format", "{{.Mounts}}")
 
 
 @pytest.fixture
