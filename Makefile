@@ -55,6 +55,7 @@ test-container: .venv/ready
 	@$(BIN)/python .ci/image.py --base machine
 	@$(BIN)/python .ci/image_report.py
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/container
+	@$(BIN)/python tests/benchmarks/containers.py
 
 # One pinned set for Python 3.10 to 3.12, with hashes and without any index's address.
 lock: .venv/ready

@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from support.shell import Shell
 
 IMAGE = "localhost/submitter:latest"
+STORE = Path(__file__).parents[2] / "build" / "containers"
+CANARY = "canary-51c0de"
 
 EVERY_DRIVER = """\
 import arrow_odbc, mssql_python, os, pyodbc
@@ -108,6 +112,42 @@ def test_a_container_has_the_variables_of_a_process(shell: Shell) -> None:
     process, container = seen["processes"], seen["cpu-cluster"]
     assert process["WILD"] == container["WILD"] == wild
     assert set(process) - OF_THE_CONTAINER - {"LC_CTYPE"} == set(container) - OF_THE_CONTAINER
+
+
+def test_no_credential_is_in_view_while_a_run_runs(
+    shell: Shell, podman: Callable[..., str]
+) -> None:
+    """Not in `podman inspect`, on no command line, in no file of the store but the run's own."""
+    waiting = "import os, time\nprint('up', os.environ['PLAIN'][:6], flush=True)\ntime.sleep(600)\n"
+    shell.write("train.py", waiting)
+    shell.edit("environment_variables:\n", f"environment_variables:\n  PLAIN: {CANARY}\n")
+    watched = shell.start("submit", "job.yml")
+    assert watched.stdout is not None
+    assert any("up canary" in line for line in watched.stdout)
+    vault = shell.azure.vault("kv-flights")
+    hidden = [vault.secret(name).value for name in ("sql-password", "training-client-secret")]
+    shown = "".join(" ".join(process.info["cmdline"] or ()) for process in everything())
+    containers = podman("ps", "--quiet").split()
+    assert containers
+    shown += podman("inspect", *containers) + podman("history", "--no-trunc", IMAGE)
+    shown += podman("inspect", IMAGE)
+    assert "/mnt/work" in shown
+    for value in (CANARY, *hidden, "eyJ"):  # what every token begins with
+        assert value not in shown
+    found = subprocess.run(
+        ["grep", "--recursive", "--files-with-matches", "--fixed-strings", CANARY, STORE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.stdout == ""
+    assert shell("runs", "cancel", shell.azure.runs[-1].run_id).returncode == 0
+    watched.communicate()
+
+
+def everything() -> Iterator[psutil.Process]:
+    """Return all processes, with their command lines."""
+    return psutil.process_iter(["cmdline"])
 
 
 def test_the_exit_code_and_the_log_reach_the_run(shell: Shell) -> None:
