@@ -65,17 +65,19 @@ def containers() -> Iterator[Row]:
         shutil.copytree(ROOT / "remote_entry", code, ignore=shutil.ignore_patterns("__pycache__"))
         Path(at).chmod(0o755)
         names = {f"AZURE_SECRET_{number}": name for number, name in enumerate(secrets)}
-        given = {**azure.environ, **names, "KEY_VAULT_URL": vault, "HOME": "/tmp"}  # noqa: S108
+        given = {**azure.environ, **names, "KEY_VAULT_URL": vault}
+        del given["HOME"]
         authority = given["SSL_CERT_FILE"]
         done = subprocess.run(
             [
                 *(program, "run", "--rm", "--pull", "never", "--read-only", "--tmpfs=/tmp"),
                 *("--network", "host", "--cap-drop", "ALL", "--log-driver", "none"),
                 *("--volume", f"{at}:/code:ro", "--volume", f"{authority}:{authority}:ro"),
+                *("--env", "HOME=/tmp"),
                 *(word for name in given for word in ("--env", name)),
                 *(IMAGE, "python", "-c", INSIDE),
             ],
-            env={**os.environ, **given, "HOME": os.environ.get("HOME", "/")},
+            env={**os.environ, **given},
             capture_output=True,
             text=True,
             check=False,
