@@ -84,6 +84,7 @@ class ContainerGroup(ProcessGroup):
         with program.log.open("ab") as log:
             process = subprocess.Popen(
                 [self._engine, *_arguments(name, program, self._box)],
+                cwd=program.folder.parent,  # podman's helper leaves a note there if memory ran out
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
