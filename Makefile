@@ -1,6 +1,6 @@
 # The front door: `make demo` and `make test`. Each target does its own set-up in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults lock clean
+.PHONY: help demo test check bench faults image test-container lock clean
 
 USABLE := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.10 python3; do \
@@ -10,14 +10,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 help:
 	@echo 'make demo    watch a job file become a run, without Azure (about a minute)'
+	@echo 'make demo COMPUTE=container   the same, the job in a container of docker/'
 	@echo 'make test    run the tests'
 	@echo 'make check   lint, types, import rules'
 	@echo 'make bench   measure, and write build/bench.json'
 	@echo 'make faults  break things, and write build/faults.json'
+	@echo 'make image   build docker/, with BASE=machine or BASE=registry on that base only'
+	@echo 'make test-container   run that image, and look at what is in it'
 	@echo 'make lock    pin the requirements anew'
 
-demo: .venv/ready
-	@$(BIN)/python tests/demo.py
+demo: .venv/ready $(if $(filter container,$(COMPUTE)),image)
+	@$(BIN)/python tests/demo.py $(COMPUTE)
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -35,6 +38,25 @@ bench: .venv/ready
 faults: .venv/ready
 	@$(BIN)/python tests/faults.py
 
+# podman's settings for a store of our own, which .ci/image.py writes.
+demo test-container: export CONTAINERS_CONF := $(CURDIR)/build/containers/containers.conf
+demo test-container: export CONTAINERS_STORAGE_CONF := $(CURDIR)/build/containers/storage.conf
+
+BASE ?=
+image: .venv/ready
+	@.ci/container-tools
+	@$(BIN)/python .ci/image.py --base '$(BASE)'
+
+# The size budget and the tests are for the base of this machine's packages.
+test-container: .venv/ready
+	@.ci/container-tools
+	$(PIP) install --require-hashes -r requirements-image.lock
+	$(BIN)/hadolint docker/Dockerfile docker/Dockerfile.packages
+	@$(BIN)/python .ci/image.py --base machine
+	@$(BIN)/python .ci/image_report.py
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/container
+	@$(BIN)/python tests/benchmarks/containers.py
+
 # One pinned set for Python 3.10 to 3.12, with hashes and without any index's address.
 lock: .venv/ready
 	$(PIP) install uv
@@ -43,6 +65,12 @@ lock: .venv/ready
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 		--no-header --no-annotate --extra bench --constraint requirements.lock pyproject.toml \
 		--output-file requirements-bench.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+		--no-header --no-annotate --extra image --constraint requirements.lock pyproject.toml \
+		--output-file requirements-image.lock
+	sed -n 's/^ *- \([A-Za-z0-9_.-]*\)==.*/\1/p' docker/conda.yml | $(BIN)/uv pip compile --quiet \
+		--universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
+		--constraint requirements.lock - --output-file docker/requirements.lock
 	sed -n '/^setuptools==/,/[^\\]$$/p' requirements.lock > requirements-build.lock
 
 clean:

@@ -16,7 +16,7 @@ app = typer.Typer(
     epilog=(
         "Exit codes: 0 done, 1 unexpected, 2 wrong input, 3 sign-in or workspace, 4 not found, "
         "5 the service, 6 the run failed, 7 the run was canceled, 8 a credential is in view, "
-        "130 left with Ctrl-C."
+        "9 env diff found a difference, 130 left with Ctrl-C."
     ),
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -1,6 +1,7 @@
 """`submitter env`: the environments that runs use."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,9 @@ import typer
 
 from submitter.cli.options import AllowPlaintext, AsJson, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, print_rows, say
+
+# Not 1, which says that something went wrong.
+DIFFERS = 9
 
 app = typer.Typer(help="The environments that runs use.", no_args_is_help=True)
 
@@ -104,6 +108,60 @@ def show(
         print_json(data)
     else:
         typer.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@app.command("diff")
+@in_workspace
+def diff(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="NAME, or NAME:VERSION.")],
+    *,
+    open_workspace: OpenWorkspace,
+    folder: Annotated[
+        Path, typer.Option(help="Where the Dockerfile and the conda.yml are.")
+    ] = Path("docker"),
+    variable: Annotated[
+        list[str] | None,
+        typer.Option("--variable", metavar="NAME=VALUE", help="As with env register."),
+    ] = None,
+    from_env: Annotated[
+        list[str] | None,
+        typer.Option("--from-env", metavar="NAME", help="As with env register."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what env register would change. Exit code 0: nothing, 9: something."""
+    from submitter.backends.azureml_core import AzureMLCore
+    from submitter.environment import from_folder
+    from submitter.environment_changes import changes
+    from submitter.job import EnvironmentReference
+
+    bare, _, version = name.removeprefix("azureml:").partition(":")
+    definition = from_folder(bare, folder, _variables(variable or [], from_env or []))
+    registered = AzureMLCore(open_workspace()).environment(
+        EnvironmentReference(name=bare, version=version or None)
+    )
+    found = changes(registered.definition, definition)
+    if as_json:
+        print_json(
+            {
+                "name": registered.name,
+                "version": registered.version,
+                "folder": folder,
+                "changes": [asdict(change) for change in found],
+            }
+        )
+    else:
+        print_rows(
+            ["part", "name", f"version {registered.version}", str(folder)],
+            [
+                [change.part, change.name, change.before or "-", change.after or "-"]
+                for change in found
+            ],
+        )
+        same = f"{folder} is what azureml:{registered.name}:{registered.version} was made of"
+        say(same if not found else f"{len(found)} changes; registering makes a new version")
+    if found:
+        raise typer.Exit(DIFFERS)
 
 
 def _variables(pairs: list[str], names: list[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from submitter.emulator.container import HOME, Box, ContainerGroup, make_writable
 from submitter.emulator.jobs import Failure, Job, JobResult, PreparationError, Rank, Report
 from submitter.emulator.nodes import NodeCounts, NodePool, Place
 from submitter.emulator.process import ProcessGroup, Program
@@ -45,6 +46,7 @@ class Compute:
         self._path = _search_path(self._python, folder / "bin")
         self._tasks: dict[str, _Task] = {}
         self._pools: dict[str, NodePool] = {}
+        self._boxes: dict[str, Box] = {}
         self._failures: dict[str, list[Failure]] = {}
         self._lock = threading.Lock()
         for target, nodes in targets.items():
@@ -62,6 +64,14 @@ class Compute:
             self.targets[target] = nodes
             pool = self._pools.setdefault(target, NodePool(0))
         pool.resize(nodes if quota is None else min(nodes, quota))
+
+    def put_in(self, target: str, box: Box | None) -> None:
+        """Let the next jobs of a target run in containers, or as processes without a box."""
+        with self._lock:
+            if box is None:
+                self._boxes.pop(target, None)
+            else:
+                self._boxes[target] = box
 
     def remove(self, target: str) -> None:
         """Remove a target: what it runs ends as it would, what waits for it is cancelled."""
@@ -167,8 +177,7 @@ class Compute:
             (work / "outputs").mkdir(exist_ok=True)
             (work / "logs").mkdir(exist_ok=True)
         ranks = job.ranks(task.attempt)
-        programs = [self._program(job, rank, folders[rank.node]) for rank in ranks]
-        group = task.start(lambda: ProcessGroup(programs, self._grace))
+        group = task.start(lambda: self._start(job, ranks, folders))
         if group is None:
             return JobResult(canceled=True)
         task.report.running()
@@ -180,11 +189,23 @@ class Compute:
         failed = group.failed or 0
         return JobResult(code, failed, ranks[failed].log, task.canceled, timed_out)
 
-    def _program(self, job: Job, rank: Rank, work: Path) -> Program:
-        arguments = [self._python, str(job.script), *job.arguments]
+    def _start(self, job: Job, ranks: Sequence[Rank], folders: Sequence[Path]) -> ProcessGroup:
+        """Start a job's processes: on this machine itself, or in the target's containers."""
+        box = self._boxes.get(job.target)
+        programs = [self._program(job, rank, folders[rank.node], box) for rank in ranks]
+        if box is None:
+            return ProcessGroup(programs, self._grace)
+        for folder in folders:
+            make_writable(folder)
+        return ContainerGroup(programs, self._grace, box)
+
+    def _program(self, job: Job, rank: Rank, work: Path, box: Box | None) -> Program:
+        python, own = self._python, {"PATH": self._path, "HOME": str(work.parent / "home")}
+        if box is not None:  # what an image has on its PATH is the image's business
+            python, own = "python", {"HOME": HOME}
+        arguments = [python, str(job.script), *job.arguments]
         if job.command is not None:
             arguments = ["bash", "-c", job.command]
-        own = {"PATH": self._path, "HOME": str(work.parent / "home")}
         return Program(arguments, work, {**job.environment, **rank.environment, **own}, rank.log)
 
 

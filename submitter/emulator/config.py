@@ -18,6 +18,7 @@ _STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 _SECRET_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _VAULT_NAME = re.compile(r"[0-9a-zA-Z-]{3,24}")
 _VERSION = re.compile(r"[0-9a-f]{32}")
+_MEMORY = re.compile(r"[1-9][0-9]*[kmg]")
 VAULT_PERMISSIONS = ("get", "list", "set", "delete", "recover", "purge")
 
 
@@ -130,6 +131,9 @@ class ComputeConfig:
         node_quota: How many nodes the subscription's quota lets it have; None for enough.
         provisioning_state: `Succeeded`, or what became of making it.
         identity: The managed identity that its runs have, by name.
+        kind: Whether its runs are a `process` of this machine or a `container`.
+        image: The image of its containers.
+        memory: How much memory each container may use, such as `2g`.
     """
 
     __pydantic_config__ = _STRICT
@@ -141,8 +145,15 @@ class ComputeConfig:
     node_quota: int | None = None
     provisioning_state: Literal["Succeeded", "Creating", "Failed", "Deleting"] = "Succeeded"
     identity: str | None = None
+    kind: Literal["process", "container"] = "process"
+    image: str | None = None
+    memory: str = "2g"
 
     def __post_init__(self) -> None:
+        if (self.kind == "container") != (self.image is not None):
+            raise ValueError("an 'image' goes with 'kind: container', and with nothing else")
+        if not _MEMORY.fullmatch(self.memory):
+            raise ValueError("memory is a number of bytes with k, m or g after it, such as 2g")
         if self.max_nodes < 1:
             raise ValueError("max_nodes must be at least 1")
         if not 0 <= self.min_nodes <= self.max_nodes:

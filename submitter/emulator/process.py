@@ -61,7 +61,7 @@ class ProcessGroup:
         self.failed: int | None = None
         try:
             for program in programs:
-                self._processes.append(_start(program))
+                self._processes.append(self._start(program))
         except BaseException:
             self._kill_everything()
             raise
@@ -99,6 +99,18 @@ class ProcessGroup:
         """Say whether every program has ended."""
         with self._changed:
             return self._have_ended()
+
+    def _start(self, program: Program) -> "subprocess.Popen[bytes]":
+        with program.log.open("ab") as log:
+            return subprocess.Popen(
+                program.arguments,
+                cwd=program.folder,
+                env=dict(program.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def _watch(self, number: int, process: "subprocess.Popen[bytes]") -> None:
         code = process.wait()
@@ -150,16 +162,3 @@ class ProcessGroup:
 
 def _mark(environ: Mapping[str, str]) -> tuple[str | None, ...]:
     return tuple(environ.get(name) for name in MARKS)
-
-
-def _start(program: Program) -> "subprocess.Popen[bytes]":
-    with program.log.open("ab") as log:
-        return subprocess.Popen(
-            program.arguments,
-            cwd=program.folder,
-            env=dict(program.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from containers import containers
 from following import follow
 from measure import PYTHON, ROOT, Row, check, run, side_by_side
 from reading import read, stream
@@ -151,6 +152,7 @@ def main() -> None:
         tutorial,
         read,
         stream,
+        containers,
     ):
         for row in bench():
             rows.append(row)

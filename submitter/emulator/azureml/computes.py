@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from submitter.emulator.azureml.access import Access, listed
 from submitter.emulator.compute import Compute
 from submitter.emulator.config import ComputeConfig
+from submitter.emulator.container import Box
 from submitter.emulator.service import Call, Problem, Route, Service
 from submitter.emulator.timestamps import iso, now
 from submitter.emulator.workspace import PROVIDER, WORKSPACE_PATH
@@ -62,6 +63,8 @@ class Computes:
             self._targets[name] = target
             is_made = target.provisioning_state == "Succeeded"
             self._compute.resize(name, target.max_nodes, target.node_quota if is_made else 0)
+            box = Box(target.image, target.memory) if target.image is not None else None
+            self._compute.put_in(name, box)
 
     def remove(self, name: str) -> None:
         """Remove a target; what it runs already ends as it would."""

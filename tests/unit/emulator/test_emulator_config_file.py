@@ -47,6 +47,16 @@ def test_a_secret_may_be_written_as_its_value() -> None:
         ),
         ("tenant: x\n", "emulator.yml:1: unknown key 'tenant'. Did you mean 'tenant_id'"),
         ("computes:\n  c:\n    max_nodes: 0\n", "emulator.yml:2: computes.c: max_nodes must be"),
+        (
+            "computes:\n  c:\n    kind: container\n",
+            "emulator.yml:2: computes.c: an 'image' goes with 'kind: container'",
+        ),
+        (
+            "computes:\n  c:\n    image: x\n",
+            "emulator.yml:2: computes.c: an 'image' goes with 'kind: container'",
+        ),
+        ("computes:\n  c:\n    kind: pod\n", "emulator.yml:3: computes.c.kind: Input should be"),
+        ("computes:\n  c:\n    memory: lots\n", "emulator.yml:2: computes.c: memory is a number"),
         ("computes:\n  c:\n    max_nodes: two\n", "emulator.yml:3: computes.c.max_nodes: Input"),
         (
             "sql:\n  databases:\n    d:\n      tables:\n        t: {cvs: x}\n",
