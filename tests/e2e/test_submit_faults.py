@@ -1,4 +1,4 @@
-"""The fault matrix of a submit, which `make faults` runs whole: the cells that lose a connection."""
+"""The fault matrix of a submit, which `make faults` runs whole: connections that are cut."""
 
 from pathlib import Path
 
