@@ -3,15 +3,30 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from submitter.cli.options import AllowPlaintext, AsJson, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, print_rows, say
 
+if TYPE_CHECKING:
+    from submitter.job import EnvironmentReference
+
 # Not 1, which says that something went wrong.
 DIFFERS = 9
+
+_DOCKER = Path("docker")
+Folder = Annotated[Path, typer.Option(help="Where the Dockerfile and the conda.yml are.")]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option("--variable", metavar="NAME=VALUE", help="A variable of every run in it."),
+]
+FromEnv = Annotated[
+    list[str] | None,
+    typer.Option("--from-env", metavar="NAME", help="The same, with this shell's value."),
+]
+Named = Annotated[str, typer.Argument(metavar="NAME", help="NAME, or NAME:VERSION.")]
 
 app = typer.Typer(help="The environments that runs use.", no_args_is_help=True)
 
@@ -22,17 +37,9 @@ def register(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name to register under.")],
     *,
     open_workspace: OpenWorkspace,
-    folder: Annotated[
-        Path, typer.Option(help="Where the Dockerfile and the conda.yml are.")
-    ] = Path("docker"),
-    variable: Annotated[
-        list[str] | None,
-        typer.Option("--variable", metavar="NAME=VALUE", help="A variable of every run in it."),
-    ] = None,
-    from_env: Annotated[
-        list[str] | None,
-        typer.Option("--from-env", metavar="NAME", help="The same, with this shell's value."),
-    ] = None,
+    folder: Folder = _DOCKER,
+    variable: Variables = None,
+    from_env: FromEnv = None,
     allow_plaintext: AllowPlaintext = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,7 +85,7 @@ def list_(
 @app.command()
 @in_workspace
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="NAME, or NAME:VERSION.")],
+    name: Named,
     *,
     open_workspace: OpenWorkspace,
     as_json: AsJson = False,
@@ -88,13 +95,8 @@ def show(
 
     from submitter.backends.azureml_core import AzureMLCore
     from submitter.guard import shown
-    from submitter.job import EnvironmentReference
 
-    bare, _, version = name.removeprefix("azureml:").partition(":")
-    opened = open_workspace()
-    found = AzureMLCore(opened).environment(
-        EnvironmentReference(name=bare, version=version or None)
-    )
+    found = AzureMLCore(open_workspace()).environment(_reference(name))
     definition = found.definition
     data = {
         "name": found.name,
@@ -113,33 +115,22 @@ def show(
 @app.command("diff")
 @in_workspace
 def diff(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="NAME, or NAME:VERSION.")],
+    name: Named,
     *,
     open_workspace: OpenWorkspace,
-    folder: Annotated[
-        Path, typer.Option(help="Where the Dockerfile and the conda.yml are.")
-    ] = Path("docker"),
-    variable: Annotated[
-        list[str] | None,
-        typer.Option("--variable", metavar="NAME=VALUE", help="As with env register."),
-    ] = None,
-    from_env: Annotated[
-        list[str] | None,
-        typer.Option("--from-env", metavar="NAME", help="As with env register."),
-    ] = None,
+    folder: Folder = _DOCKER,
+    variable: Variables = None,
+    from_env: FromEnv = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what env register would change. Exit code 0: nothing, 9: something."""
     from submitter.backends.azureml_core import AzureMLCore
     from submitter.environment import from_folder
     from submitter.environment_changes import changes
-    from submitter.job import EnvironmentReference
 
-    bare, _, version = name.removeprefix("azureml:").partition(":")
-    definition = from_folder(bare, folder, _variables(variable or [], from_env or []))
-    registered = AzureMLCore(open_workspace()).environment(
-        EnvironmentReference(name=bare, version=version or None)
-    )
+    reference = _reference(name)
+    definition = from_folder(reference.name, folder, _variables(variable or [], from_env or []))
+    registered = AzureMLCore(open_workspace()).environment(reference)
     found = changes(registered.definition, definition)
     if as_json:
         print_json(
@@ -162,6 +153,13 @@ def diff(
         say(same if not found else f"{len(found)} changes; registering makes a new version")
     if found:
         raise typer.Exit(DIFFERS)
+
+
+def _reference(text: str) -> "EnvironmentReference":
+    from submitter.job import EnvironmentReference
+
+    name, _, version = text.removeprefix("azureml:").partition(":")
+    return EnvironmentReference(name=name, version=version or None)
 
 
 def _variables(pairs: list[str], names: list[str]) -> dict[str, str]:
