@@ -116,22 +116,16 @@ def test_the_bill_of_materials_names_what_was_locked() -> None:
 @pytest.mark.parametrize("python", ["3.10", "3.11"])
 def test_the_pins_resolve(python: str, tmp_path: Path) -> None:
     """For Ubuntu 22.04's Python and for Debian 12's, without building anything."""
-    uv = Path(sys.executable).parent / "uv"
-    lock = str(ROOT / "docker/requirements.lock")
+    # uv knows nothing of this machine's settings of pip, nor of its certificate authorities.
+    pip = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    index = subprocess.run(pip, capture_output=True, text=True, check=False).stdout.strip()
+    uv = [str(Path(sys.executable).parent / "uv"), "pip", "compile", "--quiet", "--system-certs"]
     done = subprocess.run(
         [
-            *(
-                uv,
-                "pip",
-                "compile",
-                "--quiet",
-                "--python-version",
-                python,
-                "--only-binary",
-                ":all:",
-            ),
+            *(*uv, "--python-version", python, "--only-binary", ":all:"),
             *("--python-platform", "x86_64-manylinux_2_28", "--output-file", str(tmp_path / "out")),
-            lock,
+            *(["--default-index", index] if index else []),
+            str(ROOT / "docker/requirements.lock"),
         ],
         capture_output=True,
         text=True,
