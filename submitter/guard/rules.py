@@ -50,13 +50,12 @@ def matching(
         nearby: What else must be in the line.
         flags: Of the `re` module.
     """
-    wanted = re.compile(pattern, flags)
-    context = re.compile(nearby, re.IGNORECASE) if nearby else None
 
     def find(text: str) -> Iterator[str]:
-        if context and not context.search(text):
+        # `re` keeps what it has compiled, and compiles the first time that a marker was seen.
+        if nearby and not re.search(nearby, text, re.IGNORECASE):
             return
-        for match in wanted.finditer(text):
+        for match in re.finditer(pattern, text, flags):
             value = match[match.lastindex or 0]
             if not innocent(value):
                 yield value
