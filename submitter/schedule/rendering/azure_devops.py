@@ -17,7 +17,7 @@ def render(request: Request) -> dict[str, str]:
     displayName: {title}
     branches:
       include: [main]
-    always: true
+    always: "true"
 """
         for each in triggers(request.schedule)
     )
