@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from submitter import __version__
-from submitter.cli import audit, doctor, emulator, env, init, plan, runs, secret, submit
+from submitter.cli import audit, doctor, emulator, env, init, plan, runs, schedule, secret, submit
 from submitter.errors import SubmitterError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("audit")(audit.audit)
 app.command("doctor")(doctor.doctor)
 app.command("init")(init.init)
 app.add_typer(runs.app, name="runs")
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(env.app, name="env")
 app.add_typer(secret.app, name="secret")
 app.add_typer(emulator.app, name="emulator")

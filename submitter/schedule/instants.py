@@ -1,0 +1,167 @@
+"""The instants of a cron in a time zone, each local time once, also when clocks change.
+
+The rules, which `Schedule` keeps in every zone:
+
+- A cron whose hours are all hours (`0 * * * *`, `*/5 * * * *`) runs in every real hour: 23 or 25
+  times a day on the days when clocks change.
+- Any other cron runs once for each local time that it names. One that the clocks skip runs at the
+  first instant after the gap (several of one gap are one run); one that they show twice runs at the
+  first.
+
+For times such as `30 2 * * *` these are the rules of Debian's cron, which cronsim plays. Debian's
+decides by whether a field begins with `*`, so that it drops `*/15 2 * * *` in the spring and runs
+`0 */2 * * *` twice in the autumn; here a cron means the same however it is written. Debian's takes
+a gap of three hours and more (Apia's skipped day) for a clock that was set; here it is a gap.
+"""
+
+import zoneinfo
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from cronsim import CronSim, CronSimError
+
+from submitter.errors import InputError
+from submitter.marked_yaml import nearest
+
+ALL_HOURS = frozenset(range(24))
+_FIELDS = 5
+_HALF = 30  # an hour, in minutes
+_EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
+_FIRST_WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A cron in a time zone.
+
+    Attributes:
+        cron: Five fields: minute, hour, day of the month, month, day of the week.
+        zone: The zone's IANA name.
+        parsed: The cron's fields as sets of numbers.
+
+    Raises:
+        InputError: No cron, one that never comes, or no zone.
+    """
+
+    cron: str
+    zone: str = "UTC"
+    parsed: CronSim = field(init=False, repr=False, compare=False)
+    _zone: zoneinfo.ZoneInfo = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_zone", _zone_of(self.zone))
+        object.__setattr__(self, "parsed", _parsed(self.cron))
+        if next(self.after(_EPOCH), None) is None:
+            raise InputError(f"The cron '{self.cron}' never comes: no year has such a day.")
+
+    def after(self, moment: datetime) -> Iterator[datetime]:
+        """Return the instants after a moment, in UTC, strictly increasing.
+
+        Args:
+            moment: With a time zone; itself not included. Which instants come does not depend on it
+                otherwise.
+        """
+        begin, real = moment.astimezone(timezone.utc), self._in_real_time
+        try:
+            for local in CronSim(self._plain(), begin.astimezone(self._zone)):
+                instant = local.astimezone(timezone.utc)
+                # cronsim starts from the local time, which exists twice when clocks go back.
+                if instant > begin and (not real or local.minute in self.parsed.minutes):
+                    yield instant
+        except (OverflowError, ValueError):  # the calendar ends with the year 9999
+            return
+
+    def newest(self, begin: datetime, until: datetime, most: int) -> list[datetime]:
+        """Return the newest instants of a span, oldest first, however long it is.
+
+        Args:
+            begin: The span's begin, itself not included.
+            until: The span's end, itself included.
+            most: How many at most.
+        """
+        window = _FIRST_WINDOW
+        while True:
+            start = max(begin, until - window)
+            found = []
+            for instant in self.after(start):
+                if instant > until:
+                    break
+                found.append(instant)
+            if len(found) >= most or start == begin:
+                return found[-most:]
+            window *= 2
+
+    def next(self, moment: datetime) -> datetime | None:
+        """Return the first instant after a moment; `None` after the calendar's last."""
+        return next(self.after(moment), None)
+
+    def local(self, instant: datetime) -> datetime:
+        """Return an instant as clocks of the zone show it."""
+        return instant.astimezone(self._zone)
+
+    @property
+    def offsets(self) -> frozenset[timedelta]:
+        """What local time is ahead of UTC by, at any time of the coming two years."""
+        today = datetime.now(timezone.utc)
+        return frozenset(
+            (today + timedelta(days=day)).astimezone(self._zone).utcoffset() or timedelta()
+            for day in range(2 * 366)
+        )
+
+    @property
+    def _in_real_time(self) -> bool:
+        return self.parsed.hours >= ALL_HOURS
+
+    def _plain(self) -> str:
+        """Return the cron so that cronsim applies the rules above to it, whatever it looks like."""
+        _, _, *days = self.cron.split()
+        minutes, hours = self.parsed.minutes, self.parsed.hours
+        if not self._in_real_time:
+            return " ".join([_listed(minutes), _listed(hours), *days])
+        if len(minutes) == 1:
+            # cronsim 2.8 takes a whole hour at once if there is one minute, and so passes over one
+            # of Lord Howe's, whose clocks change by half an hour. With two it walks.
+            minutes = {(each + more) % 60 for each in minutes for more in (0, _HALF)}
+        return " ".join([_listed(minutes), "*", *days])
+
+
+def _parsed(cron: str) -> CronSim:
+    form = (
+        "A cron has five fields, minute hour day-of-month month day-of-week, as in '30 2 * * *': "
+        "every night at half past two."
+    )
+    if len(cron.split()) != _FIELDS:
+        raise InputError(f"'{cron}' is no cron: it has {len(cron.split())} fields. {form}")
+    try:
+        return CronSim(cron, _EPOCH)
+    except CronSimError as error:
+        raise InputError(f"'{cron}' is no cron: {str(error).lower()}. {form}") from None
+    except (AssertionError, TypeError, ValueError):  # such as a step after '#' or 'L'
+        raise InputError(f"'{cron}' is no cron. {form}") from None
+
+
+def _listed(numbers: set[int]) -> str:
+    return ",".join(map(str, sorted(numbers)))
+
+
+def _zone_of(name: str) -> zoneinfo.ZoneInfo:
+    try:
+        if name != "localtime":  # on some systems a file beside the zones: no zone's name
+            return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        pass
+    known = zoneinfo.available_timezones() - {"localtime"}
+    by_case = {each.lower(): each for each in known}
+    meant = by_case.get(name.lower())
+    hint = f" Did you mean '{meant}'?" if meant else nearest(name, known) or _by_city(name, known)
+    raise InputError(
+        f"There is no time zone '{name}'.{hint} Zones have IANA names, such as Europe/Berlin, "
+        "America/New_York or UTC."
+    )
+
+
+def _by_city(name: str, known: set[str]) -> str:
+    cities = {each.rpartition("/")[2].lower(): each for each in sorted(known, reverse=True)}
+    city = name.rpartition("/")[2].strip().lower().replace(" ", "_")
+    return f" Did you mean '{cities[city]}'?" if city in cities else ""

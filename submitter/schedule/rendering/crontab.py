@@ -1,0 +1,31 @@
+"""cron: lines for a user's crontab."""
+
+import shlex
+
+from submitter.schedule.rendering.request import FIRST_LOOK, Request
+from submitter.schedule.triggers import triggers
+
+
+def render(request: Request) -> dict[str, str]:
+    """Return lines for a crontab."""
+    minutes = ",".join(
+        map(str, sorted({each for line in triggers(request.schedule) for each in line.minutes}))
+    )
+    arguments = request.arguments(str(request.job_file.absolute()), FIRST_LOOK)
+    words = (*request.program, *arguments, "--quiet")
+    variables = f'"$HOME/.config/submitter/{request.name}.env"'
+    state = f'"$HOME/.local/state/submitter/{request.name}.json"'
+    command = (
+        f"cd {shlex.quote(str(request.folder))} && set -a && . {variables} && CI=1 && "
+        f"exec {shlex.join(words)} --state {state}"
+    )
+    comment = request.comment(
+        "Debian's cron has no CRON_TZ, cronie has, and either may stand on a machine in any zone:",
+        "so this wakes up in every hour, and run-due asks nobody unless something is due.",
+        "Where the machine's zone is no whole number of hours from UTC, that is up to 45 minutes",
+        f"late. The sign-in is read from ~/.config/submitter/{request.name}.env, which only you",
+        "should be able to read. A shell reads it, so its lines are: AZURE_TENANT_ID='...',",
+        "AZURE_CLIENT_ID='...', AZURE_CLIENT_SECRET='...'.",
+    )
+    line = f"{minutes} * * * * {command}".replace("%", r"\%")  # cron's own sign for a line's end
+    return {f"{request.name}.crontab": f"{comment}SHELL=/bin/sh\n{line}\n"}

@@ -1,0 +1,67 @@
+"""GitHub Actions: a workflow."""
+
+import json
+import shlex
+
+from submitter.errors import InputError
+from submitter.schedule.rendering.request import EVERY_LOOK, PRINCIPAL, Request
+from submitter.schedule.triggers import Trigger, triggers
+
+_SHORTEST = 5  # minutes between two triggers, says GitHub
+
+
+def render(request: Request) -> dict[str, str]:
+    """Return a workflow for .github/workflows.
+
+    Raises:
+        InputError: The schedule is denser than GitHub's.
+    """
+    lines = triggers(request.schedule)
+    _refuse_what_is_too_dense(lines)
+    command = ("submitter", *request.arguments(request.path_in_the_repository(), EVERY_LOOK))
+    comment = request.comment(
+        "The crons are in UTC, and those of all offsets that the zone has in a year.",
+        "GitHub starts workflows late at times, drops some, and stops after 60 days without a",
+        "commit. The secrets are the repository's (Settings, Secrets and variables, Actions).",
+    )
+    crons = "".join(f"    - cron: {json.dumps(each.cron)}\n" for each in lines)
+    secrets = "".join(f"          {name}: ${{{{ secrets.{name} }}}}\n" for name in PRINCIPAL)
+    text = f"""\
+{comment}name: {json.dumps(request.name)}
+on:
+  schedule:
+{crons}\
+  workflow_dispatch: {{}}
+permissions:
+  contents: read
+concurrency:
+  group: {json.dumps(request.name)}
+  cancel-in-progress: false
+jobs:
+  run-due:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "3.11"
+      - name: Install what requirements.txt names, submitter included
+        run: python -m pip install -r requirements.txt
+      - name: Submit what is due
+        env:
+          CI: "1"
+{secrets}\
+        run: |
+          {shlex.join(command)}
+"""
+    return {f"{request.name}.yml": text}
+
+
+def _refuse_what_is_too_dense(lines: list[Trigger]) -> None:
+    minutes = sorted({minute for each in lines for minute in each.minutes})
+    gaps = [(b - a) % 60 for a, b in zip(minutes, [*minutes[1:], minutes[0]], strict=True)]
+    if len(minutes) > 1 and min(gaps) < _SHORTEST:
+        raise InputError(
+            f"GitHub starts a workflow every {_SHORTEST} minutes at most, and this cron comes more "
+            "often. Use --to systemd or crontab, or: submitter schedule run-due --loop"
+        )
