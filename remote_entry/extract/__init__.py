@@ -1,0 +1,1 @@
+"""SQL Server → Parquet: incremental, exactly once, verified."""
