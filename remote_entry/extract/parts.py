@@ -186,7 +186,8 @@ class _Draft:
     def abandon(self) -> None:
         """Remove the file if it was not finished."""
         if self._file is not None and not self._file.closed:
-            with contextlib.suppress(OSError, pa.ArrowException):
-                self._writer.close()  # or it would try when it is collected
+            if self._writer is not None:
+                with contextlib.suppress(OSError, pa.ArrowException):
+                    self._writer.close()  # or it would try when it is collected
             self._file.close()
             self._attempt.files.remove(f"{self._attempt.folder}/{self._name}")

@@ -121,7 +121,10 @@ def extract(
     work = _Work(spec, source, watch, landing, columns, bounds)
     landed: list[Landed] = []
     for _ in range(_MOST_WINDOWS):
-        one, is_over = work.land_one()
+        try:
+            one, is_over = work.land_one()
+        except OSError as error:  # the disk is full, read-only or gone
+            raise _disk_refused(spec, error) from None
         if one is not None:
             landed.append(one)
         if is_over:
@@ -130,6 +133,14 @@ def extract(
         f"Other processes were faster {_MOST_WINDOWS} times in {spec.folder}",
         kind="extract.contention",
         hint="let one job at a time extract into a folder",
+    )
+
+
+def _disk_refused(spec: Spec, error: OSError) -> ExtractError:
+    return ExtractError(
+        f"{spec.folder} cannot be written or read: {error.strerror or type(error).__name__}",
+        kind="extract.disk",
+        hint="make room or correct 'to', then run again: what was committed stays",
     )
 
 

@@ -6,6 +6,8 @@ It runs as a process of its own and forks one child for each step: nothing of th
 pyarrow's threads or of pytest is in it.
 """
 
+import contextlib
+import errno
 import json
 import os
 import random
@@ -20,6 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from remote_entry.errors import ExtractError
 from remote_entry.extract.landing import committed_parts
 from remote_entry.extract.run import Watch, extract
 from remote_entry.extract.spec import Spec
@@ -119,6 +122,22 @@ def killed(spec: Spec, step: int) -> dict[str, Any]:
     return {"as_told": status == signal.SIGKILL, **end(spec, again), "meanwhile": meanwhile}
 
 
+def refused(spec: Spec, step: int) -> dict[str, Any]:
+    """Have the disk full at a step; the error is the product's own, and the next run goes on."""
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def run() -> None:
+        with contextlib.suppress(ExtractError):
+            land(spec, ROWS, at=step, then=full)
+
+    status = in_child(run)
+    meanwhile = landed(spec)
+    again = in_child(lambda: land(spec, ROWS + MORE))
+    return {"as_told": status == 0, **end(spec, again), "meanwhile": meanwhile}
+
+
 def overtaken(spec: Spec, step: int) -> dict[str, Any]:
     """Let another process do all of it at a step, and go on as if nothing had happened."""
 
@@ -162,6 +181,7 @@ def main(folder: Path) -> None:
             note("killed", name, killed(fresh(), number))
             if number % 3 == 0:
                 note("overtaken", name, overtaken(fresh(), number))
+                note("disk full", name, refused(fresh(), number))
         for _ in range(PAIRS):
             one, other = chance.randrange(len(steps)), chance.randrange(len(steps))
             note("both", f"{steps[one]} | {steps[other]}", both(fresh(), one, other))

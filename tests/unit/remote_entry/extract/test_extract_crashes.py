@@ -40,3 +40,4 @@ def test_whatever_happens_each_row_is_landed_once(folder: Path) -> None:
     assert wrong == []
     kinds = Counter(cell["kind"] for cell in found["cells"])
     assert (kinds["killed"] > 150, kinds["overtaken"] > 50, kinds["both"]) == (True, True, 80)
+    assert kinds["disk full"] == kinds["overtaken"]
