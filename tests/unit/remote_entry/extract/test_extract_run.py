@@ -283,6 +283,49 @@ def test_ranges_are_landed_once(tmp_path: Path, source: PlayedSource) -> None:
     assert sorted(ids(landed_rows(spec))) == list(range(5, 21))
 
 
+def test_parts_of_another_query_are_not_gone_on_with(tmp_path: Path, source: PlayedSource) -> None:
+    """Whoever edits the spec after a failure gets the rows of the new one, all of them."""
+    run(source.session, *[INSERT] * 6)
+
+    def breaks(number: int) -> None:
+        if number == 2:
+            raise SqlError("The query failed: no", kind="sql.query")
+
+    source.meanwhile = breaks
+    with pytest.raises(SqlError):
+        land(spec_of(tmp_path), source)
+    source.meanwhile = lambda _: None
+    spec = spec_of(tmp_path, table=None, query="SELECT * FROM v WHERE id > 6")
+    assert land(spec, source).rows == 6
+    assert ids(landed_rows(spec)) == list(range(7, 13))
+
+
+def test_a_part_that_was_lost_to_another_process_is_not_gone_on_from(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """Its boundary is not the winner's: rows between the two would be landed twice."""
+    spec, other, writer = spec_of(tmp_path, rows_per_file=2), server.source(), server.session()
+    run(source.session, *[INSERT] * 4)
+
+    def dies(number: int) -> None:
+        if number == 1:
+            raise SqlError("The query failed: no", kind="sql.query")
+
+    def overtaken(_: int) -> None:
+        source.meanwhile = lambda _: None
+        run(writer, "UPDATE v SET a = 9 WHERE id IN (1, 3)")
+        other.meanwhile = dies
+        with pytest.raises(SqlError):
+            land(spec, other)
+
+    source.meanwhile = overtaken
+    land(spec, source)
+    land(spec, source)
+    rows = landed_rows(spec)
+    assert len(rows) == len(set(rows))
+    assert sorted(set(ids(rows))) == list(range(1, 9))
+
+
 def test_another_database_is_noticed(
     tmp_path: Path, server: PlayedServer, source: PlayedSource
 ) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,10 @@ LIFE = st.lists(
         st.tuples(st.just("end late"), st.booleans()),
         st.tuples(st.just("run"), st.none()),
         st.tuples(st.just("run, killed"), st.integers(0, 80)),
-        st.tuples(st.just("run, overtaken"), st.tuples(st.integers(0, 80), CHANGES)),
+        st.tuples(
+            st.just("run, overtaken"),
+            st.tuples(st.integers(0, 80), CHANGES, st.none() | st.integers(0, 80)),
+        ),
         st.tuples(st.just("run, cut off"), st.tuples(st.integers(0, 3), CHANGES)),
     ),
     min_size=3,
@@ -83,7 +86,7 @@ class Life:
         elif kind == "run":
             land(self.spec, self.source)
         elif kind == "run, killed":
-            self.interrupted(detail, None)
+            self.interrupted(detail, None, None)
         elif kind == "run, overtaken":
             self.interrupted(*detail)
         elif kind == "run, cut off":
@@ -97,20 +100,22 @@ class Life:
         else:
             run(session, f"UPDATE {self.table} SET n = n + 1 WHERE id = {detail}")  # noqa: S608
 
-    def interrupted(self, at: int, change: tuple[str, int] | None) -> None:
-        """Run up to a step; there die, or let the table change and another run overtake."""
-        steps = itertools.count()
+    def interrupted(self, at: int, change: tuple[str, int] | None, other_at: int | None) -> None:
+        """Run up to a step; there die, or let the table change and another run overtake.
 
-        def step(_: str) -> None:
-            if next(steps) != at:
-                return
+        That one may be killed in its turn.
+        """
+
+        def overtake() -> None:
             if change is None:
                 raise Killed
             self.change(self.writer, *change)
-            land(self.spec, self.source)
+            dying = () if other_at is None else (other_at,)
+            with contextlib.suppress(Killed):
+                land(self.spec, self.source, step=at_step(dying, die))
 
         with contextlib.suppress(Killed):
-            land(self.spec, self.source, step=step)
+            land(self.spec, self.source, step=at_step((at,), overtake))
 
     def cut_off(self, batch: int, change: tuple[str, int]) -> None:
         """Run with a connection that breaks once in mid-stream, while the table changes."""
@@ -140,6 +145,22 @@ class Life:
         """Return what the table holds."""
         with self.source.rows(f"SELECT * FROM {self.table}") as rows:  # noqa: S608 - ours
             return {tuple(row.values()) for batch in rows for row in batch.to_pylist()}
+
+
+def die() -> None:
+    """End a run where it is."""
+    raise Killed
+
+
+def at_step(numbers: tuple[int, ...], action: Callable[[], object]) -> Callable[[str], object]:
+    """Return a hook that does something before the steps of these numbers."""
+    steps = itertools.count()
+
+    def step(_: str) -> None:
+        if next(steps) in numbers:
+            action()
+
+    return step
 
 
 @settings(
