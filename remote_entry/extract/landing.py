@@ -286,7 +286,7 @@ class Attempt:
                     self.files.remove(f"{folder}/{name}")
 
 
-def committed_parts(folder: Path) -> list[Path]:
+def committed_parts(folder: str | Path) -> list[Path]:
     """Return the Parquet files of a data set's last version; nothing else in its folder is data.
 
     Args:
@@ -298,6 +298,7 @@ def committed_parts(folder: Path) -> list[Path]:
     Raises:
         ExtractError: The folder is damaged.
     """
+    folder = Path(folder)
     landing = Landing(Files(folder))
     entries = landing.log()
     return [
