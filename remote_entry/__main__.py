@@ -1,9 +1,10 @@
-"""``python -m remote_entry run -- COMMAND…`` and ``check``: the container's entry.
+"""``python -m remote_entry run -- COMMAND…``, ``check``, ``extract``: the container's entry.
 
 Exit codes of ``run``: the command's own; 128 + n if signal n ended it; 126 and 127 if it could not
 be started, as in a shell; and before the command has started 2 for wrong usage, 3 settings,
 4 identity, 5 vault, 6 SQL Server, 70 for a mistake in this package. ``check`` ends with the number
-of the first hop that failed.
+of the first hop that failed; ``extract`` with 0, with 2 for a wrong file, 7 for what forbids to go
+on, or with one of the others.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from remote_entry.errors import RemoteEntryError
 from remote_entry.masking import Masker
@@ -31,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.verb == "check":
             return _check(environ, as_json=options.json)
+        if options.verb == "extract":
+            return _extract(options, environ)
         if arguments is None:
             environ = start_without_credentials()
         return _run(options.command, environ)
@@ -69,8 +73,18 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "failed gives the exit code.",
     )
     check.add_argument("--json", action="store_true", help="one JSON document in place of lines")
+    extract = verbs.add_parser(
+        "extract",
+        help="land what is new in a SQL Server's table or query as Parquet files, exactly once",
+        description="Read SPEC.yml, land the next window of the query's rows in a local directory, "
+        "verify the count, and write a receipt to outputs/extract/. Not built yet: partitions, "
+        "blob storage, isolation levels other than read-committed.",
+    )
+    extract.add_argument("file", metavar="SPEC.yml", type=Path)
+    extract.add_argument("--from", dest="lo", metavar="VALUE", help="the first cursor of a range")
+    extract.add_argument("--to", dest="hi", metavar="VALUE", help="the first cursor behind it")
     options = parser.parse_args(arguments)
-    if options.verb == "check":
+    if options.verb != "run":
         return options
     if options.command[:1] == ["--"]:
         options.command = options.command[1:]
@@ -113,6 +127,18 @@ def _check(environ: Mapping[str, str], *, as_json: bool) -> int:
         document = {"exit_code": exit_code, "hops": [hop.as_json() for hop in hops]}
         _show(json.dumps(document, indent=2, ensure_ascii=False))
     return exit_code
+
+
+def _extract(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Land what is new, or a range."""
+    try:
+        from remote_entry.extract.command import extract_file
+    except ImportError as error:
+        packages = "pydantic, pyyaml, pyarrow, arrow-odbc and mssql-python"
+        raise package_missing(error, purpose="extract", packages=packages) from None
+
+    bounds = (options.lo, options.hi) if options.lo or options.hi else None
+    return extract_file(options.file, bounds, environ)
 
 
 def _show(result: object) -> None:

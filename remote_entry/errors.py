@@ -5,6 +5,8 @@ RemoteEntryError
 ├── IdentityError    4    no token: wrong or expired secret, unknown tenant, authority out of reach
 ├── VaultError       5    Key Vault refused, did not answer or does not have a secret
 ├── SqlError         6    no driver, no connection, login refused, query failed
+├── ExtractError     7    what was landed before, or the data itself, forbids to go on
+│   └── SpecError    2    the extract's file is wrong
 └── CommandError   126/127  the command could not be started
 
 The number is the exit code of ``python -m remote_entry``. Each error says what happened and where
@@ -106,6 +108,18 @@ class SqlError(RemoteEntryError):
         super().__init__(message, kind=kind, hint=hint)
         self.number = number
         self.transient = transient
+
+
+class ExtractError(RemoteEntryError):
+    """An extract stopped before it would have landed something wrong."""
+
+    exit_code = 7
+
+
+class SpecError(ExtractError):
+    """What an extract's file says is wrong, or not built yet."""
+
+    exit_code = 2
 
 
 NOT_EXECUTABLE = 126

@@ -199,14 +199,14 @@ class _Process:
         with self._lock:
             if os.getpid() not in self._databases:
                 try:
-                    self._databases[os.getpid()] = _open_database(access)
+                    self._databases[os.getpid()] = open_run_database(access)
                 except RemoteEntryError as error:
                     raise _without_origin(error) from None
             return self._databases[os.getpid()]
 
 
-def _open_database(access: Access) -> "Database":
-    """Connect to the run's SQL Server."""
+def open_run_database(access: Access) -> "Database":
+    """Connect to the run's SQL Server, through connections that are tagged with the run."""
     from remote_entry.sql.database import open_database
     from remote_entry.sql.login import session_tags
 

@@ -101,12 +101,17 @@ def resolve(
     return Resolved(settings, Bundle(secrets, workspace), sql_token)
 
 
-def package_missing(error: ImportError) -> SettingsError:
-    """Return the error for an image that lacks what secrets are read with."""
+def package_missing(
+    error: ImportError,
+    *,
+    purpose: str = "read secrets",
+    packages: str = "azure-identity and azure-keyvault-secrets",
+) -> SettingsError:
+    """Return the error for an image that lacks what something is done with."""
     return SettingsError(
-        f"The Python package {error.name} is not installed here; looked for it to read secrets",
+        f"The Python package {error.name} is not installed here; looked for it to {purpose}",
         kind="settings.package-missing",
-        hint="add azure-identity and azure-keyvault-secrets to the environment's conda.yml",
+        hint=f"add {packages} to the environment's conda.yml",
     )
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from remote_entry.marked_yaml import KeyPath, MarkedYaml, YamlError, load_file
 from submitter import guard
 from submitter.errors import EnvironmentFileError
-from submitter.marked_yaml import KeyPath, MarkedYaml, YamlError, load_file
 
 _NEEDS_A_CONTEXT = re.compile(r"^\s*(COPY|ADD)\s", re.IGNORECASE)
 _CONDA_SPEC = re.compile(r"^[\w.\-]+(::[\w.\-]+)?(\s*[<>=!~].*)?$")

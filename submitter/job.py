@@ -23,12 +23,14 @@ from pydantic import (
     model_validator,
 )
 
+from remote_entry.marked_yaml import KeyPath, MarkedYaml, YamlError, complaints, load_file, nearest
 from submitter.errors import JobError
-from submitter.marked_yaml import KeyPath, MarkedYaml, YamlError, complaints, load_file, nearest
 
 _EXPRESSION = re.compile(r"\$\{\{(?P<inside>.*?)\}\}")
 _REFERENCE = re.compile(r"azureml:(?P<name>[\w.-]+)(@(?P<label>\w+)|:(?P<version>[\w.-]+))")
 _EXPERIMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+
+_NO_FILE = "Check the path, or write an example project with: submitter init DIR"
 
 Text = Annotated[str, StringConstraints(strict=True)]
 
@@ -201,7 +203,7 @@ class Job(_Section):
         """
         path = Path(path)
         try:
-            document = load_file(path)
+            document = load_file(path, hint=_NO_FILE)
         except YamlError as error:
             raise JobError(str(error)) from None
         if not isinstance(document.data, dict):

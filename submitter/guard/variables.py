@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from remote_entry.marked_yaml import KeyPath
 from remote_entry.settings import FROM_WORKSPACE_SUFFIX
 from remote_entry.settings.credentials import looks_like_credential as names_a_credential
 from submitter.guard.placeholders import is_gap, is_placeholder, unbraced
-from submitter.marked_yaml import KeyPath
 
 # A user's password in a URL, or in a connection string of ODBC, ADO.NET or Azure Storage.
 _CREDENTIAL_VALUE = re.compile(

@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from remote_entry.marked_yaml import nearest
 from submitter.backends.azureml_core import AzureMLCore
 from submitter.backends.base import Backend, RunQuery, RunSummary
 from submitter.errors import InputError, NotFoundError
-from submitter.marked_yaml import nearest
 from submitter.runs.handle import RunHandle
 from submitter.workspace import open_workspace
 

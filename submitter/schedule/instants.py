@@ -21,8 +21,8 @@ from datetime import datetime, timedelta, timezone
 
 from cronsim import CronSim, CronSimError
 
+from remote_entry.marked_yaml import nearest
 from submitter.errors import InputError
-from submitter.marked_yaml import nearest
 
 ALL_HOURS = frozenset(range(24))
 _FIELDS = 5

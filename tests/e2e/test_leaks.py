@@ -93,6 +93,7 @@ RUN_VARIABLES = {
 del RUN_VARIABLES["AZURE_CLIENT_SECRET_FROM_WORKSPACE"]
 del RUN_VARIABLES["SQL_SERVER"]  # outside of runs the emulator's own address stands there
 LEFT_BEHIND = {  # a place → what proves that it was looked at
+    "log, receipt and files of an extract": "sql-password",
     "environ of a supervisor that got the client secret in clear": PLANTED,
     "log of the run": PLANTED,
     "downloaded files": PLANTED,
@@ -184,6 +185,8 @@ def journey(azure: Emulator, folder: Path) -> Journey:
         "uncaught error's traceback": supervised(
             shell, "train.py", SQL_DATABASE="nowhere", REMOTE_ENTRY_DEBUG="1"
         ).stderr,
+        "log, receipt and files of an extract": extracted(shell, "flights"),
+        "log of an extract that failed": extracted(shell, "nowhere"),
         "refusals of the job file": refused(shell, folder),
         "refusal of a file that holds a secret": refused_file(shell),
         "log at DEBUG without a supervisor": failed(shell, "login", {})["log"].encode(),
@@ -260,6 +263,23 @@ def supervised(shell: Shell, script: str, **variables: str) -> "subprocess.Compl
         timeout=120,
         check=False,
     )
+
+
+def extracted(shell: Shell, table: str) -> bytes:
+    """Extract a table without a supervisor; return what was said and written."""
+    landed = shell.folder / "landed" / table
+    landed.mkdir(parents=True)
+    (landed / "extract.yml").write_text(f"name: {table}\ntable: dbo.{table}\nto: outputs\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "remote_entry", "extract", "extract.yml"],
+        cwd=landed,
+        env={**shell.environ, **RUN_VARIABLES, "REMOTE_ENTRY_DEBUG": "1"},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode == 0) == (table == "flights"), done.stderr.decode()
+    return done.stdout + done.stderr + contents(landed)
 
 
 def failed(shell: Shell, call: str, variables: dict[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from remote_entry.marked_yaml import nearest
 from submitter import snapshot
 from submitter.backends.azureml_core.compute import describe_target
 from submitter.backends.azureml_core.environment import read_back, to_native
@@ -29,7 +30,6 @@ from submitter.backends.base import (
 from submitter.environment import EnvironmentDefinition
 from submitter.errors import NoAnswerError, NotFoundError, SubmitterError
 from submitter.job import EnvironmentReference, Job, TensorFlowDistribution
-from submitter.marked_yaml import nearest
 from submitter.planning import Plan, check_variables
 from submitter.service import ask, patience
 from submitter.snapshot import SnapshotFile

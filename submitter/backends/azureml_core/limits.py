@@ -1,7 +1,7 @@
 """What a job file can say and azureml-core (SDK v1) cannot: refused by name, never dropped."""
 
+from remote_entry.marked_yaml import KeyPath
 from submitter.job import DataInput, InlineEnvironment, Job, TensorFlowDistribution
-from submitter.marked_yaml import KeyPath
 
 
 def refuse_what_v1_cannot_carry(job: Job) -> None:

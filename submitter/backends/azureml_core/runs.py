@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
+from remote_entry.marked_yaml import nearest
 from submitter.backends.azureml_core.run_record import summary_of
 from submitter.backends.base import RunQuery, RunSummary
 from submitter.errors import NotFoundError
-from submitter.marked_yaml import nearest
 from submitter.service import ask
 
 _SIDE_BY_SIDE = 8  # experiments asked at once

@@ -12,7 +12,7 @@ import pytest
 import remote_entry
 from remote_entry.errors import SettingsError
 from remote_entry.flush import flush_run
-from remote_entry.library import Access, _open_database, _Process, find_access
+from remote_entry.library import Access, _Process, find_access, open_run_database
 from remote_entry.secret import Secret
 from remote_entry.settings import SqlSettings
 from remote_entry.settings.references import SecretReference, WorkspaceReference
@@ -130,7 +130,7 @@ def test_login_from_the_workspace_opens_the_sql_server(monkeypatch: pytest.Monke
     descriptor = write_bundle(Bundle(workspace=workspace))
     try:
         environ = {DESCRIPTOR_VARIABLE: str(descriptor), "SQL_SERVER": "flights"}
-        _open_database(find_access(environ))
+        open_run_database(find_access(environ))
     finally:
         os.close(descriptor)
     [(sql, values)] = opened

@@ -78,8 +78,12 @@ def load(text: str, file: str) -> MarkedYaml:
     return MarkedYaml(file, data, lines)
 
 
-def load_file(path: Path) -> MarkedYaml:
+def load_file(path: Path, *, hint: str = "Check the path.") -> MarkedYaml:
     """Read a YAML file; see `load`.
+
+    Args:
+        path: The file.
+        hint: What to do if there is none.
 
     Raises:
         YamlError: The file cannot be read, is no UTF-8 or no YAML.
@@ -87,10 +91,7 @@ def load_file(path: Path) -> MarkedYaml:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise YamlError(
-            f"There is no file {path} (looked in {Path.cwd()}). "
-            "Check the path, or write an example project with: submitter init DIR"
-        ) from None
+        raise YamlError(f"There is no file {path} (looked in {Path.cwd()}). {hint}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise YamlError(f"{path} cannot be read: {error}.") from None
     return load(text, str(path))

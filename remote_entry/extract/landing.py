@@ -1,0 +1,352 @@
+"""A data set's folder: what was landed, and how more is landed exactly once.
+
+    _log/00000002.json             entry 2: a window, its manifest's digest, how far it went
+    00000002-1/_PLAN.json          the first attempt at entry 2: its window, fixed
+    00000002-1/_parts/00000.json   a part: rows, bytes, sha256, its own range of the cursor
+    00000002-1/part-00000-….parquet
+    00000002-1/_MANIFEST.json      all its parts
+
+Each document is published whole and only if its name is free (``files``), so of two processes one
+wins each step and the other goes on from there. The log is the watermark: entry 3 can only be
+written by someone who knew entry 2, and only once: that is the compare-and-swap.
+
+- A window is planned before a row is read. Whoever comes later (a rerun, a second process) finds
+  the plan and works on the same window.
+- A part is a range of the cursor that begins where the part before it ends, so parts that were
+  committed stay as they are, whatever has changed in the table since.
+- Readers list what the log's manifests name: ``committed_parts``. Files beside those are of an
+  attempt that is not over, or never will be.
+
+Without a cursor there is no order to go on in: each attempt is one process's own.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from remote_entry.errors import ExtractError
+from remote_entry.extract.files import Files
+from remote_entry.extract.schema import Column
+from remote_entry.extract.windows import Window
+
+_LOG = "_log"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an attempt is to land.
+
+    Attributes:
+        entry: The log's entry that it will become.
+        version: The version of the data set; readers read the last one.
+        window: The rows.
+        cursor: Its column and kind; empty without one.
+        spec: ``Spec.content_hash``: others may not work on this plan.
+        columns: The query's columns.
+        counted: How many rows the server counted in the window when it was planned.
+        drift: What has changed of the columns since the last window; empty for nothing.
+        is_backfill: Whether the window was asked for by its bounds.
+    """
+
+    entry: int
+    version: int
+    window: Window
+    cursor: str
+    spec: str
+    columns: tuple[Column, ...]
+    counted: int
+    drift: str = ""
+    is_backfill: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """A committed part.
+
+    Attributes:
+        index: Its place in the window, from 0.
+        file: The Parquet file in the attempt's folder; None for a range that turned out empty.
+        rows: How many rows it has.
+        bytes: Its size.
+        sha256: Of its bytes.
+        window: Its own range.
+        min: The cursor of its first row; None without a cursor or rows.
+        max: The cursor of its last row.
+        is_last: Whether the window ends with it.
+    """
+
+    index: int
+    file: str | None
+    rows: int
+    bytes: int
+    sha256: str
+    window: Window
+    min: str | None
+    max: str | None
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the log: a window that was landed.
+
+    Attributes:
+        number: Its place, from 1.
+        version: The data set's version.
+        window: What it covers.
+        cursor: Its column and kind; empty without one.
+        columns: The query's columns then.
+        folder: Where its manifest lies, in the data set's folder.
+        manifest_sha256: Of the manifest's bytes.
+        rows: How many rows it has.
+    """
+
+    number: int
+    version: int
+    window: Window
+    cursor: str
+    columns: tuple[Column, ...]
+    folder: str
+    manifest_sha256: str
+    rows: int
+
+
+class Landing:
+    """The folder of one data set.
+
+    Args:
+        files: Its files.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+
+    def log(self) -> list[Entry]:
+        """Return everything that was landed, in order.
+
+        Raises:
+            ExtractError: The log has a gap, or is of a later version of this program.
+        """
+        names = [name for name in self.files.names(_LOG) if not name.startswith(".")]
+        if names != [_log_name(number) for number in range(1, len(names) + 1)]:
+            raise _damaged(self.files.root, f"{_LOG}/ is not 1, 2, 3 …: {', '.join(names)}")
+        return [_entry(self.files.read(f"{_LOG}/{name}"), self.files.root) for name in names]
+
+    def begin(
+        self,
+        number: int,
+        *,
+        adopt: Callable[[Plan], bool],
+        plan: Callable[[], Plan | None],
+    ) -> tuple["Attempt", bool] | None:
+        """Take up the newest attempt at an entry, or make one.
+
+        Args:
+            number: The entry.
+            adopt: Tells whether an attempt that somebody else began may be gone on with.
+            plan: Makes the plan of a new one, or None if there is nothing to do; asked once, and
+                only if one is needed.
+
+        Returns:
+            The attempt, and whether it was somebody else's; None if there is nothing to do.
+        """
+        own: Plan | None = None
+        while True:
+            tried = self._attempts(number)
+            if tried:
+                known = Attempt(self.files, *tried[-1])
+                if adopt(known.plan) and not known.has_failed:
+                    return known, True
+            own = own or plan()
+            if own is None:
+                return None
+            following = _attempt_number(tried[-1][0]) + 1 if tried else 1
+            folder = f"{number:08d}-{following}"
+            self.files.make_folder(f"{folder}/_parts")
+            if self.files.publish(f"{folder}/_PLAN.json", asdict(own)):
+                return Attempt(self.files, folder, own), False
+
+    def commit(self, attempt: "Attempt", facts: Mapping[str, Any]) -> Entry:
+        """Make a complete attempt part of the data set.
+
+        Args:
+            attempt: All of its parts are committed.
+            facts: What else the manifest says.
+
+        Returns:
+            The entry that the log has now: another attempt's if that was first.
+        """
+        plan, parts = attempt.plan, attempt.parts()
+        manifest = {
+            "format": _FORMAT,
+            **asdict(plan),
+            "rows": sum(part.rows for part in parts),
+            "parts": [asdict(part) for part in parts],
+            **facts,
+        }
+        name = f"{attempt.folder}/_MANIFEST.json"
+        self.files.publish(name, manifest)  # or somebody has: the parts are the same
+        written = self.files.read(name)
+        self.files.make_folder(_LOG)
+        line = {
+            "format": _FORMAT,
+            "number": plan.entry,
+            "version": plan.version,
+            "window": asdict(plan.window),
+            "cursor": plan.cursor,
+            "columns": [asdict(column) for column in plan.columns],
+            "folder": attempt.folder,
+            "manifest_sha256": self.files.digest(name),
+            "rows": written["rows"],
+        }
+        self.files.publish(f"{_LOG}/{_log_name(plan.entry)}", line)
+        entry = self.log()[plan.entry - 1]
+        if entry.folder == attempt.folder:
+            attempt.clean()
+        return entry
+
+    def parts(self, entry: Entry) -> list[Part]:
+        """Return the parts of an entry.
+
+        Raises:
+            ExtractError: Its manifest is not the one that was committed.
+        """
+        name = f"{entry.folder}/_MANIFEST.json"
+        document = self.files.read(name)
+        if document is None or self.files.digest(name) != entry.manifest_sha256:
+            raise _damaged(self.files.root, f"{name} is not what entry {entry.number} names")
+        return [_part(part) for part in document["parts"]]
+
+    def _attempts(self, number: int) -> list[tuple[str, Plan]]:
+        """Return the folders of an entry's attempts with their plans, oldest first."""
+        folders = [name for name in self.files.names() if name.startswith(f"{number:08d}-")]
+        plans = [(name, self.files.read(f"{name}/_PLAN.json")) for name in folders]
+        known = [(name, _plan(document)) for name, document in plans if document is not None]
+        return sorted(known, key=lambda pair: _attempt_number(pair[0]))
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at an entry.
+
+    Attributes:
+        files: The data set's files.
+        folder: Its own folder there.
+        plan: What it is to land.
+    """
+
+    files: Files
+    folder: str
+    plan: Plan
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it was found wrong when it was complete."""
+        return self.files.read(f"{self.folder}/_FAILED.json") is not None
+
+    def fail(self, reason: str) -> None:
+        """Note that nobody may go on with it."""
+        self.files.publish(f"{self.folder}/_FAILED.json", {"reason": reason})
+
+    def parts(self) -> list[Part]:
+        """Return the parts that are committed, in order."""
+        names = [name for name in self.files.names(f"{self.folder}/_parts") if name[0] != "."]
+        return [_part(self.files.read(f"{self.folder}/_parts/{name}")) for name in names]
+
+    def add(self, part: Part) -> bool:
+        """Commit a part whose file is complete.
+
+        Returns:
+            False if somebody has committed a part of this index; this one's file is removed.
+        """
+        self.files.sync_folder(self.folder)
+        if self.files.publish(f"{self.folder}/_parts/{part.index:05d}.json", asdict(part)):
+            return True
+        if part.file is not None:
+            self.files.remove(f"{self.folder}/{part.file}")
+        return False
+
+    def discard(self) -> None:
+        """Remove the files of an attempt that is this process's alone, and was too late."""
+        for name in self.files.names(self.folder):
+            if name.endswith(".parquet"):
+                self.files.remove(f"{self.folder}/{name}")
+
+    def clean(self) -> None:
+        """Remove what processes left that did not get to their end; the attempt is committed."""
+        named = {part.file for part in self.parts()}
+        for name in self.files.names(self.folder):
+            if name.endswith(".parquet") and name not in named:
+                self.files.remove(f"{self.folder}/{name}")
+        for folder in (self.folder, f"{self.folder}/_parts"):
+            for name in self.files.names(folder):
+                if name.startswith("."):
+                    self.files.remove(f"{folder}/{name}")
+
+
+def committed_parts(folder: str | Path) -> list[Path]:
+    """Return the Parquet files of a data set's last version; nothing else in its folder is data.
+
+    Args:
+        folder: The data set's folder: ``to`` and then ``name``.
+
+    Returns:
+        The files in the order in which they were landed; none before the first extract.
+
+    Raises:
+        ExtractError: The folder is damaged.
+    """
+    folder = Path(folder)
+    landing = Landing(Files(folder))
+    entries = landing.log()
+    return [
+        folder / entry.folder / part.file
+        for entry in of_last_version(entries)
+        for part in landing.parts(entry)
+        if part.file is not None
+    ]
+
+
+def of_last_version(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries that readers read."""
+    last = max((entry.version for entry in entries), default=0)
+    return [entry for entry in entries if entry.version == last]
+
+
+def _log_name(number: int) -> str:
+    return f"{number:08d}.json"
+
+
+def _attempt_number(folder: str) -> int:
+    return int(folder.partition("-")[2])
+
+
+def _columns(document: Mapping[str, Any]) -> tuple[Column, ...]:
+    return tuple(Column(**column) for column in document["columns"])
+
+
+def _plan(document: Mapping[str, Any]) -> Plan:
+    known = {**document, "window": Window(**document["window"]), "columns": _columns(document)}
+    return Plan(**known)
+
+
+def _part(document: Mapping[str, Any]) -> Part:
+    return Part(**{**document, "window": Window(**document["window"])})
+
+
+def _entry(document: Mapping[str, Any], root: Path) -> Entry:
+    known = dict(document)
+    if known.pop("format") != _FORMAT:
+        raise _damaged(root, "it was written by another version of this program")
+    known |= {"window": Window(**document["window"]), "columns": _columns(document)}
+    return Entry(**known)
+
+
+def _damaged(root: Path, what: str) -> ExtractError:
+    return ExtractError(
+        f"The data set in {root} is damaged: {what}",
+        kind="extract.damaged",
+        hint="restore the folder, or extract into a new name",
+    )

@@ -1,0 +1,64 @@
+"""How far an extract is: a line that moves at a terminal, one line every 30 s in a log."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from remote_entry.extract.windows import Window
+
+LOG_SECONDS = 30.0
+TERMINAL_SECONDS = 0.5
+
+
+class Progress:
+    """Tells rows, megabytes a second and the time left.
+
+    Args:
+        stream: Where to.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._clock = clock
+        self._moves = self._stream.isatty()
+        self._every = TERMINAL_SECONDS if self._moves else LOG_SECONDS
+        self._expected = 0
+        self._began = self._told = clock()
+        self._rows = 0
+        self._bytes = 0
+
+    def begin(self, window: Window, expected: int) -> None:
+        """Start with a window of so many rows."""
+        self._expected, self._rows, self._bytes = expected, 0, 0
+        self._began = self._told = self._clock()
+        self._say(f"{window}: {expected:,} rows")
+
+    def note(self, rows: int, size: int) -> None:
+        """Count rows and the bytes that were written of them."""
+        self._rows += rows
+        self._bytes += size
+        now = self._clock()
+        if now - self._told >= self._every:
+            self._told = now
+            self._show(now - self._began)
+
+    def warn(self, text: str) -> None:
+        """Say what was met and overcome."""
+        self._say(f"warning: {text}")
+
+    def _show(self, seconds: float) -> None:
+        line = f"{self._rows:,} of {self._expected:,} rows, "
+        line += f"{self._bytes / seconds / 1e6:.1f} MB/s written"
+        if self._rows and self._rows < self._expected:
+            left = seconds * (self._expected - self._rows) / self._rows
+            line += f", about {left:.0f} s left"
+        self._say(line, end="\r" if self._moves else "\n")
+
+    def _say(self, line: str, end: str = "\n") -> None:
+        clear = "\x1b[K" if self._moves else ""
+        self._stream.write(f"remote_entry: {line}{clear}{end}")
+        self._stream.flush()

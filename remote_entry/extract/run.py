@@ -1,0 +1,302 @@
+"""An extract from its beginning to its end: plan a window, read it, verify it, land it.
+
+What a process leaves behind when it is killed anywhere here is taken up by the next one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from remote_entry.errors import ExtractError, SqlError
+from remote_entry.extract.cursors import kind_of
+from remote_entry.extract.files import Files, Step, no_step
+from remote_entry.extract.landing import Attempt, Entry, Landing, Plan, of_last_version
+from remote_entry.extract.parts import Note, Shape, place_of, write_parts
+from remote_entry.extract.schema import (
+    Column,
+    Drift,
+    columns_of,
+    find_drift,
+    refuse_drift,
+    with_declared_types,
+)
+from remote_entry.extract.source import Source
+from remote_entry.extract.spec import Spec
+from remote_entry.extract.verify import Verification, verify
+from remote_entry.extract.windows import (
+    Window,
+    asked_window,
+    count_rows,
+    next_window,
+    refuse_nulls,
+    rows_query,
+)
+
+_MOST_FAILURES = 5  # in a row, without a part committed in between
+_MOST_WINDOWS = 100  # a process that always loses a race would try for ever
+
+Bounds = tuple[str | None, str | None]
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A window that is part of the data set now.
+
+    Attributes:
+        entry: Its line in the log.
+        parts: How many files it has.
+        bytes: Their size.
+        verification: The counts; None if another process landed it.
+        drift: What had changed of the columns; empty for nothing.
+        is_resumed: Whether another process had begun it.
+    """
+
+    entry: Entry
+    parts: int
+    bytes: int
+    verification: Verification | None
+    drift: str
+    is_resumed: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of an extract did.
+
+    Attributes:
+        columns: The query's columns.
+        landed: The windows; none if nothing is new.
+        without_cursor: Rows that are in no window.
+    """
+
+    columns: tuple[Column, ...]
+    landed: tuple[Landed, ...]
+    without_cursor: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows were landed."""
+        return sum(each.entry.rows for each in self.landed)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told what happens meanwhile.
+
+    Attributes:
+        begin: Receives a window and how many rows it has.
+        note: Receives rows and bytes as they are written.
+        warn: Receives what was met and overcome.
+    """
+
+    begin: Callable[[Window, int], object]
+    note: Note
+    warn: Callable[[str], object]
+
+
+def extract(
+    spec: Spec,
+    source: Source,
+    watch: Watch,
+    *,
+    bounds: Bounds | None = None,
+    step: Step = no_step,
+) -> Outcome:
+    """Land everything that is new.
+
+    Args:
+        spec: The extract.
+        source: The server.
+        watch: Is told of it.
+        bounds: The range to land in place of what is new.
+        step: Is told before each operation on the disk.
+
+    Raises:
+        ExtractError: What was landed before, or the data, forbids it.
+        SqlError: The server refused a query, or went away too often.
+    """
+    landing = Landing(Files(spec.folder, step))
+    declared = source.describe(f"SELECT q.* FROM {spec.relation}")  # noqa: S608 - the user's own query
+    columns = columns_of(declared, spec)
+    without_cursor = refuse_nulls(source, spec)
+    work = _Work(spec, source, watch, landing, columns, bounds)
+    landed: list[Landed] = []
+    for _ in range(_MOST_WINDOWS):
+        try:
+            one, is_over = work.land_one()
+        except OSError as error:  # the disk is full, read-only or gone
+            raise _disk_refused(spec, error) from None
+        if one is not None:
+            landed.append(one)
+        if is_over:
+            return Outcome(columns, tuple(landed), without_cursor)
+    raise ExtractError(
+        f"Other processes were faster {_MOST_WINDOWS} times in {spec.folder}",
+        kind="extract.contention",
+        hint="let one job at a time extract into a folder",
+    )
+
+
+def _disk_refused(spec: Spec, error: OSError) -> ExtractError:
+    return ExtractError(
+        f"{spec.folder} cannot be written or read: {error.strerror or type(error).__name__}",
+        kind="extract.disk",
+        hint="make room or correct 'to', then run again: what was committed stays",
+    )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What stays the same from window to window."""
+
+    spec: Spec
+    source: Source
+    watch: Watch
+    landing: Landing
+    columns: tuple[Column, ...]
+    bounds: Bounds | None
+
+    def land_one(self) -> tuple[Landed | None, bool]:
+        """Land one window.
+
+        Returns:
+            What was landed, if anything, and whether that was all.
+        """
+        entries = self.landing.log()
+        situation = _situation(self.spec, entries, self.columns)
+        asked = self._asked(situation)
+        if asked is not None and asked in situation.windows:
+            return None, True
+        begun = self.landing.begin(
+            len(entries) + 1,
+            adopt=lambda plan: self._may_adopt(plan, situation, asked),
+            plan=lambda: self._plan(len(entries) + 1, situation, asked),
+        )
+        if begun is None:
+            return None, True
+        attempt, is_resumed = begun
+        plan = attempt.plan
+        self.watch.begin(plan.window, plan.counted)
+        self._read(attempt)
+        verification = verify(attempt, self.spec, count_rows(self.source, self.spec, plan.window))
+        entry = self.landing.commit(attempt, {"verification": verification.as_json()})
+        is_ours = entry.folder == attempt.folder
+        if not is_ours and self.spec.cursor is None:
+            attempt.discard()
+        elif not is_ours and entry.window != plan.window:
+            return None, False
+        parts = self.landing.parts(entry)
+        landed = Landed(
+            entry=entry,
+            parts=sum(part.file is not None for part in parts),
+            bytes=sum(part.bytes for part in parts),
+            verification=verification if is_ours else None,
+            drift=plan.drift,
+            is_resumed=is_resumed,
+        )
+        return landed, not is_resumed or asked is not None
+
+    def _asked(self, situation: "_Situation") -> Window | None:
+        """Return the window of the bounds, if there are any."""
+        if self.bounds is None:
+            return None
+        return asked_window(
+            self.source, self.spec, self.bounds, situation.windows, situation.watermark
+        )
+
+    def _may_adopt(self, plan: Plan, situation: "_Situation", asked: Window | None) -> bool:
+        """Tell whether a plan is what this process would have planned, at its time."""
+        if self.spec.cursor is None or plan.spec != self.spec.content_hash:
+            return False
+        if (plan.columns, plan.version) != (self.columns, situation.version):
+            return False
+        if asked is not None:
+            return plan.window == asked
+        return not plan.is_backfill and plan.window.lo == situation.watermark
+
+    def _plan(self, number: int, situation: "_Situation", asked: Window | None) -> Plan | None:
+        """Fix a window; None if nothing is new."""
+        window = asked or next_window(self.source, self.spec, situation.watermark)
+        if window is None:
+            return None
+        return Plan(
+            entry=number,
+            version=situation.version,
+            window=window,
+            cursor=self.spec.cursor_name,
+            spec=self.spec.content_hash,
+            columns=self.columns,
+            counted=count_rows(self.source, self.spec, window),
+            drift=str(situation.drift) if situation.drift else "",
+            is_backfill=asked is not None,
+        )
+
+    def _read(self, attempt: Attempt) -> None:
+        """Commit all parts; go on behind the last one after what passes by itself."""
+        failures = 0
+        while (place := place_of(attempt)) is not None:
+            try:
+                with self.source.rows(rows_query(self.spec, place.window)) as rows:
+                    schema = with_declared_types(rows.schema, self.columns)
+                    shape = _shape(self.spec)
+                    write_parts(attempt, place, schema, rows, shape, self.watch.note)
+            except SqlError as error:
+                moved = place_of(attempt) != place
+                failures = 1 if moved else failures + 1
+                if not error.transient or self.spec.cursor is None or failures >= _MOST_FAILURES:
+                    raise
+                self.watch.warn(f"{error.message}; going on behind the last part")
+
+
+@dataclass(frozen=True)
+class _Situation:
+    """What the log says about the next window.
+
+    Attributes:
+        version: The one that the next window belongs to.
+        windows: What that version has already.
+        watermark: Where those end; None if there are none, or without a cursor.
+        drift: How the columns differ from the last window's.
+    """
+
+    version: int
+    windows: tuple[Window, ...]
+    watermark: str | None
+    drift: Drift
+
+
+def _situation(spec: Spec, entries: list[Entry], columns: tuple[Column, ...]) -> _Situation:
+    """Read the log.
+
+    Raises:
+        ExtractError: The columns have changed in a way that the spec does not allow.
+    """
+    current = of_last_version(entries)
+    if not current:
+        return _Situation(1, (), None, Drift())
+    drift = find_drift(current[-1].columns, columns)
+    refuse_drift(drift, spec.on_drift)
+    version = current[0].version
+    if current[-1].cursor != spec.cursor_name:
+        raise ExtractError(
+            f"The cursor of {spec.folder} is {current[-1].cursor or 'none'}, and the extract's is "
+            f"{spec.cursor_name or 'none'}",
+            kind="extract.cursor-changed",
+            hint="extract into a new name",
+        )
+    if spec.cursor is None or (drift and spec.on_drift == "new-version"):
+        return _Situation(version + 1, (), None, drift)
+    windows = tuple(entry.window for entry in current)
+    kind = kind_of(spec.cursor)
+    ends = [
+        kind.checked(window.hi, what=f"The watermark in {spec.folder}")
+        for window in windows
+        if window.hi is not None
+    ]
+    return _Situation(version, windows, max(ends, key=kind.order), drift)
+
+
+def _shape(spec: Spec) -> Shape:
+    """Return how the spec wants its parts."""
+    if spec.cursor is None:
+        return Shape(spec.compression, spec.rows_per_file)
+    return Shape(spec.compression, spec.rows_per_file, spec.cursor.column, kind_of(spec.cursor))

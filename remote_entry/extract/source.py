@@ -1,0 +1,82 @@
+"""The server as an extract sees it: three questions."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+
+from remote_entry.errors import ExtractError
+from remote_entry.reading.describe import Declaration
+
+if TYPE_CHECKING:
+    from remote_entry.sql.database import Database
+
+BATCH_ROWS = 50_000
+
+
+class Rows(Protocol):
+    """A query's rows: batches, and their schema before the first."""
+
+    schema: pa.Schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]: ...
+
+
+class Source(Protocol):
+    """Where the rows come from."""
+
+    def value(self, sql: str) -> Any:
+        """Return the one value of a query's one row."""
+
+    def describe(self, sql: str) -> Declaration:
+        """Return what the server declares a query's columns as."""
+
+    def rows(self, sql: str) -> AbstractContextManager[Rows]:
+        """Run a query; what breaks off in mid-stream raises SqlError, never looks like the end."""
+
+
+@dataclass(frozen=True)
+class SqlServer:
+    """A SQL Server, read through ``remote_entry.reading``.
+
+    Attributes:
+        database: The way in.
+        batch_rows: How many rows are fetched at a time, at most.
+    """
+
+    database: "Database"
+    batch_rows: int = BATCH_ROWS
+
+    def value(self, sql: str) -> Any:
+        """Return the one value of a query's one row."""
+        from remote_entry.reading.ways import read_own
+
+        return read_own(self.database, sql, None, 1).column(0)[0].as_py()
+
+    def describe(self, sql: str) -> Declaration:
+        """Return what the server declares a query's columns as.
+
+        Raises:
+            SqlError: The server refuses the query.
+            ExtractError: It runs the query, but cannot tell the columns' types.
+        """
+        from remote_entry.reading.describe import describe
+        from remote_entry.reading.ways import open_own
+
+        declared = describe(self.database.engine, sql, self.database.connector.explain)
+        if declared.types:
+            return declared
+        open_own(self.database, sql, None, 1).close()  # what is wrong with it shows here
+        raise ExtractError(
+            "The server cannot tell the types of the query's columns",
+            kind="extract.undescribed",
+            hint="leave temporary tables and dynamic SQL out of the query",
+        )
+
+    def rows(self, sql: str) -> AbstractContextManager[Rows]:
+        """Run a query."""
+        from remote_entry.reading.ways import open_own
+
+        return open_own(self.database, sql, None, self.batch_rows)

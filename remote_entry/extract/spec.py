@@ -1,0 +1,214 @@
+"""What to extract, from where to where: a YAML file, checked like a job file.
+
+    name: flights
+    table: dbo.flights            # or query: a SELECT without ORDER BY
+    cursor: {column: rv, kind: rowversion}
+    to: /mnt/lake
+
+Everything that the format will have is known here; what is not built yet is refused by name.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from remote_entry.errors import SpecError
+from remote_entry.marked_yaml import YamlError, complaints, load_file
+from remote_entry.reading.reads_only import reads_only
+
+Kind = Literal["rowversion", "datetime2", "integer"]
+Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
+Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
+
+_LAG = re.compile(r"(\d+)([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_MOST_SECONDS = 366 * 86400
+# name, schema.name, or three parts; each bare or in brackets
+_PART = r"(?:\[(?:[^\]]|\]\])+\]|[\w@#$]+)"
+_TABLE = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")
+_NOT_BUILT = "is not built yet."
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cursor(_Section):
+    """The column by which a run knows what is new.
+
+    Attributes:
+        column: Its name.
+        kind: How the server orders it.
+        lag: How far behind the newest value a window ends, for rows that are committed late:
+            a time for datetime2 (``30s``, ``5m``, ``2h``), a number for integers. A rowversion
+            needs none: the server knows which transactions are open.
+        nulls: Rows without a value are in no window: ``fail`` if there are any, or ``skip`` them.
+    """
+
+    column: Text
+    kind: Kind
+    lag: str | int | None = None
+    nulls: Literal["fail", "skip"] = "fail"
+
+    @property
+    def lag_amount(self) -> int:
+        """The lag in seconds, or in values of an integer."""
+        if self.lag is None:
+            return 300 if self.kind == "datetime2" else 0
+        match = _LAG.fullmatch(str(self.lag).strip())
+        assert match is not None  # noqa: S101 - the validator let no other text through
+        return int(match[1]) * _SECONDS[match[2]]
+
+    @model_validator(mode="after")
+    def _lag_fits_kind(self) -> "Cursor":
+        if self.lag is None:
+            return self
+        match = _LAG.fullmatch(str(self.lag).strip())
+        if match is None:
+            raise ValueError("'lag' is a time such as 30s, 5m or 2h, or a number for integers.")
+        if self.kind == "rowversion":
+            raise ValueError("a rowversion needs no 'lag': the server knows what is uncommitted.")
+        if self.kind == "integer" and match[2]:
+            raise ValueError("the 'lag' of an integer is a number of values, without a unit.")
+        if self.kind == "datetime2" and self.lag_amount > _MOST_SECONDS:
+            raise ValueError("the 'lag' is longer than a year.")
+        return self
+
+
+class Spec(_Section):
+    """An extract.
+
+    Attributes:
+        name: The data set's name, and that of its folder in ``to``.
+        query: A SELECT without ORDER BY and without WITH; or else
+        table: a table or view, ``schema.name``.
+        cursor: By what a run knows what is new; without one each run lands a new version of all.
+        partition: Not built yet.
+        to: A local directory, relative to the working directory.
+        compression: Parquet's.
+        rows_per_file: A part ends at the first change of the cursor after so many rows.
+        on_drift: What a change of the query's columns does: ``fail``; ``add-columns``: go on if
+            columns only came, at the end; ``new-version``: land everything anew.
+        isolation: The transaction isolation level of the reads.
+    """
+
+    name: Name
+    query: Text | None = None
+    table: Text | None = None
+    cursor: Cursor | None = None
+    partition: Any = None
+    to: Text
+    compression: Literal["zstd", "snappy", "none"] = "zstd"
+    rows_per_file: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] = 1_000_000
+    on_drift: Literal["fail", "add-columns", "new-version"] = "fail"
+    isolation: Literal["read-committed", "snapshot", "serializable", "read-uncommitted"] = (
+        "read-committed"
+    )
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Spec":
+        """Read an extract's file.
+
+        Raises:
+            SpecError: With a line for each problem: file, line, nearest right name.
+        """
+        try:
+            document = load_file(path)
+        except YamlError as error:
+            raise _wrong(str(error)) from None
+        if not isinstance(document.data, dict):
+            raise _wrong(f"{path}:1: an extract is a mapping with at least 'name' and 'to'.")
+        try:
+            return cls.model_validate(document.data)
+        except ValidationError as error:
+            raise _wrong("\n".join(complaints(document, cls, error))) from None
+
+    @property
+    def folder(self) -> Path:
+        """The data set's folder."""
+        return Path(self.to) / self.name
+
+    @property
+    def relation(self) -> str:
+        """What to select from, as a FROM clause takes it; its alias is ``q``."""
+        inside = self.query or f"SELECT * FROM {self.table}"  # noqa: S608 - checked to be a name
+        return f"({inside.strip()}\n) AS q"  # the line's end closes a comment at the query's end
+
+    @property
+    def cursor_name(self) -> str:
+        """The cursor's column and kind; empty without one."""
+        return f"{self.cursor.column} {self.cursor.kind}" if self.cursor else ""
+
+    @property
+    def query_hash(self) -> str:
+        """A name for the query's text."""
+        return hashlib.sha256(self.relation.encode()).hexdigest()[:16]
+
+    @property
+    def content_hash(self) -> str:
+        """A name for what decides which rows a window holds: only equals may share its parts."""
+        cursor = self.cursor.model_dump() if self.cursor else None
+        decisive = json.dumps([self.relation, cursor, self.compression], sort_keys=True)
+        return hashlib.sha256(decisive.encode()).hexdigest()[:16]
+
+    @field_validator("table")
+    @classmethod
+    def _table_is_a_name(cls, value: str | None) -> str | None:
+        if value is not None and not _TABLE.fullmatch(value):
+            raise ValueError("write a name such as dbo.flights or [my schema].[my table].")
+        return value
+
+    @field_validator("query")
+    @classmethod
+    def _query_only_reads(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        if re.match(r"\s*with\b", value, re.IGNORECASE):
+            raise ValueError("WITH cannot stand in a derived table: make it a view.")
+        if value.rstrip().endswith(";") or not reads_only(value):
+            raise ValueError("it must be one SELECT that only reads, without a semicolon.")
+        return value
+
+    @field_validator("partition")
+    @classmethod
+    def _no_partition(cls, value: Any) -> Any:
+        if value is not None:
+            raise ValueError(f"reading in partitions {_NOT_BUILT} Remove the key.")
+        return value
+
+    @field_validator("to")
+    @classmethod
+    def _to_is_local(cls, value: str) -> str:
+        if "://" in value:
+            scheme = value.partition("://")[0]
+            raise ValueError(f"landing in {scheme}:// {_NOT_BUILT} Name a local directory.")
+        return value
+
+    @field_validator("isolation")
+    @classmethod
+    def _isolation_is_built(cls, value: str) -> str:
+        if value != "read-committed":
+            raise ValueError(f"isolation {value} {_NOT_BUILT} Use read-committed.")
+        return value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Spec":
+        if (self.query is None) == (self.table is None):
+            raise ValueError("give either 'query' or 'table', not both and not neither.")
+        return self
+
+
+def _wrong(message: str) -> SpecError:
+    return SpecError(message, kind="extract.spec")

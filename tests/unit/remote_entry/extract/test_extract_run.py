@@ -1,0 +1,375 @@
+"""Windows of a changing table, landed one after the other."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from support.played_source import (
+    PlayedServer,
+    PlayedSource,
+    land,
+    landed_rows,
+    lost_connection,
+    run,
+    spec_of,
+)
+
+from remote_entry.errors import ExtractError, SqlError
+from remote_entry.extract.landing import committed_parts
+
+CREATE = (
+    "CREATE TABLE v (id int IDENTITY PRIMARY KEY, a decimal(9,4), at datetime2(7), rv rowversion)"
+)
+INSERT = "INSERT INTO v (a, at) VALUES (1.5, '2024-01-01 00:00:00.1234567'), (NULL, '2024-01-02')"
+INTEGER = {"cursor": {"column": "id", "kind": "integer"}}
+DATETIME2 = {"cursor": {"column": "at", "kind": "datetime2"}}
+
+
+@pytest.fixture
+def server() -> Iterator[PlayedServer]:
+    """Start a server with one empty table."""
+    server = PlayedServer()
+    run(server.session(), CREATE)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def source(server: PlayedServer) -> PlayedSource:
+    """Open the session that is extracted from."""
+    return server.source()
+
+
+def ids(rows: list[tuple[Any, ...]]) -> list[int]:
+    """Return the first column."""
+    return [row[0] for row in rows]
+
+
+@pytest.mark.parametrize("changes", [{}, INTEGER, DATETIME2])
+def test_each_run_lands_what_is_new(
+    tmp_path: Path, source: PlayedSource, changes: dict[str, Any]
+) -> None:
+    """Each row once, in parts of the size that was asked for, by each kind of cursor."""
+    spec = spec_of(tmp_path, **changes)
+    run(source.session, *[INSERT] * 3)
+    first = land(spec, source)
+    assert (first.rows, [each.entry.version for each in first.landed]) == (6, [1])
+    watermark = first.landed[0].entry.window.hi  # the first value of the next window
+    newest = watermark if changes is DATETIME2 else "2024-01-03"
+    run(source.session, *[f"INSERT INTO v (at) VALUES ('{newest}')"] * 2)  # noqa: S608 - ours
+    assert land(spec, source).rows == 2
+    assert sorted(ids(landed_rows(spec))) == list(range(1, 9))
+    assert land(spec, source).rows == 0
+
+
+def test_nothing_new_lands_nothing(tmp_path: Path, source: PlayedSource) -> None:
+    """A run without new rowversions leaves no trace."""
+    spec = spec_of(tmp_path)
+    run(source.session, INSERT)
+    land(spec, source)
+    before = sorted(tmp_path.rglob("*"))
+    assert land(spec, source).landed == ()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_updated_row_comes_again(tmp_path: Path, source: PlayedSource) -> None:
+    """Its last state is in the last window."""
+    spec = spec_of(tmp_path)
+    run(source.session, INSERT)
+    land(spec, source)
+    run(source.session, "UPDATE v SET a = 7 WHERE id = 1")
+    land(spec, source)
+    assert [(row[0], str(row[1])) for row in landed_rows(spec)][-1] == (1, "7.0000")
+    assert ids(landed_rows(spec)) == [1, 2, 1]
+
+
+def test_a_row_that_is_committed_late_is_not_missed(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """A window ends below the rowversions of open transactions."""
+    spec, writer = spec_of(tmp_path), server.session()
+    run(writer, "BEGIN TRAN", "INSERT INTO v (a) VALUES (1)")
+    run(source.session, INSERT)
+    assert land(spec, source).rows == 0
+    run(writer, "COMMIT")
+    assert land(spec, source).rows == 3
+    assert sorted(ids(landed_rows(spec))) == [1, 2, 3]
+
+
+def test_equal_cursors_stay_in_one_part(tmp_path: Path, source: PlayedSource) -> None:
+    """A part is a range of the cursor, whatever rows_per_file says."""
+    spec = spec_of(tmp_path, rows_per_file=1, **DATETIME2)
+    run(source.session, *[INSERT] * 5)
+    land(spec, source)
+    files = committed_parts(spec.folder)
+    assert [pq.read_metadata(path).num_rows for path in files] == [5, 5]
+
+
+def test_a_lost_connection_goes_on_behind_the_last_part(
+    tmp_path: Path, source: PlayedSource
+) -> None:
+    """Parts that were committed are not read again, and none is missing."""
+    spec = spec_of(tmp_path)
+    run(source.session, *[INSERT] * 10)
+    failures = [2, 4]
+
+    def breaks(number: int) -> None:
+        if failures and number == failures[0]:
+            del failures[0]
+            raise lost_connection()
+
+    source.meanwhile = breaks
+    assert land(spec, source).rows == 20
+    assert ids(landed_rows(spec)) == list(range(1, 21))
+    ranges = [sql for sql in source.asked if "ORDER BY" in sql]
+    assert len(ranges) == 3
+    assert "q.[rv] >= 0x00000000000007D5" in ranges[1]
+
+
+def test_a_server_that_never_answers_whole_is_given_up(
+    tmp_path: Path, source: PlayedSource
+) -> None:
+    """The error is the server's; the next run goes on."""
+    spec = spec_of(tmp_path)
+    run(source.session, *[INSERT] * 4)
+
+    def breaks(_: int) -> None:
+        raise lost_connection()
+
+    source.meanwhile = breaks
+    with pytest.raises(SqlError, match="reset"):
+        land(spec, source)
+    assert committed_parts(spec.folder) == []
+    source.meanwhile = lambda _: None
+    assert land(spec, source).rows == 8
+
+
+def test_rows_that_change_while_they_are_read_are_in_the_next_window(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """A second reader of a window takes what is left of it, and the log says so."""
+    spec, writer = spec_of(tmp_path), server.session()
+    run(source.session, *[INSERT] * 5)
+
+    def moves(number: int) -> None:
+        if number == 2:
+            run(writer, "UPDATE v SET a = 9 WHERE id = 9")
+            raise lost_connection()
+
+    source.meanwhile = moves
+    outcome = land(spec, source)
+    found = outcome.landed[0].verification
+    assert found is not None
+    assert (found.before, found.written, found.after) == (10, 9, 9)
+    source.meanwhile = lambda _: None
+    assert land(spec, source).rows == 1
+    assert sorted(ids(landed_rows(spec))) == list(range(1, 11))
+
+
+def test_a_row_that_was_written_too_late_is_found(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """By the count afterwards; the window is read anew, and then has it."""
+    spec, writer = spec_of(tmp_path, **DATETIME2), server.session()
+    run(source.session, *[INSERT] * 3)
+
+    def late(number: int) -> None:
+        if number == 1:
+            run(writer, "INSERT INTO v (at) VALUES ('2023-05-05')")
+
+    source.meanwhile = late
+    with pytest.raises(
+        ExtractError, match="counted 6 rows before and 7 after 6 were read"
+    ) as caught:
+        land(spec, source)
+    assert "raise it" in caught.value.hint
+    assert committed_parts(spec.folder) == []
+    source.meanwhile = lambda _: None
+    assert land(spec, source).rows == 7
+
+
+def test_without_a_cursor_each_run_is_a_new_version(tmp_path: Path, source: PlayedSource) -> None:
+    """Readers see the last one only."""
+    spec = spec_of(tmp_path, cursor=None)
+    run(source.session, *[INSERT] * 3)
+    assert land(spec, source).landed[0].entry.version == 1
+    run(source.session, "DELETE FROM v WHERE id = 1")
+    assert land(spec, source).landed[0].entry.version == 2
+    assert sorted(ids(landed_rows(spec))) == [2, 3, 4, 5, 6]
+
+
+def test_rows_without_a_cursor_are_refused_or_counted(tmp_path: Path, source: PlayedSource) -> None:
+    """No window would hold them."""
+    run(source.session, INSERT, "INSERT INTO v (a) VALUES (1)")
+    with pytest.raises(ExtractError, match="1 rows have no at"):
+        land(spec_of(tmp_path, **DATETIME2), source)
+    skipping = {"cursor": {"column": "at", "kind": "datetime2", "nulls": "skip"}}
+    outcome = land(spec_of(tmp_path, **skipping), source)
+    assert (outcome.rows, outcome.without_cursor) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "change", "said"),
+    [
+        ("fail", "ALTER TABLE v ADD b int", "new: b"),
+        ("add-columns", "ALTER TABLE v DROP COLUMN a", "gone: a"),
+        ("fail", "ALTER TABLE v ALTER COLUMN a decimal(10,4)", r"decimal\(9,4\) → decimal\(10,4\)"),
+    ],
+)
+def test_columns_that_changed_stop_the_extract(
+    tmp_path: Path, source: PlayedSource, policy: str, change: str, said: str
+) -> None:
+    """Unless the spec says what to do."""
+    spec = spec_of(tmp_path, table=None, query="SELECT id, rv, a FROM v", on_drift=policy)
+    run(source.session, INSERT)
+    land(spec, source)
+    if "ADD" in change:
+        changed = {"query": "SELECT id, rv, a, 1 AS b FROM v"}
+    elif "DROP" in change:
+        changed = {"query": "SELECT id, rv FROM v"}
+    else:
+        changed = {"query": "SELECT id, rv, CAST(a AS decimal(10,4)) AS a FROM v"}
+    run(source.session, INSERT)
+    with pytest.raises(ExtractError, match=said):
+        land(spec_of(tmp_path, table=None, on_drift=policy, **changed), source)
+    assert len(landed_rows(spec)) == 2
+
+
+def test_new_columns_are_added_and_recorded(tmp_path: Path, source: PlayedSource) -> None:
+    """Old parts stay, new ones have them, and the manifest says so."""
+    spec = spec_of(tmp_path, table=None, query="SELECT id, rv FROM v", on_drift="add-columns")
+    run(source.session, INSERT)
+    land(spec, source)
+    run(source.session, INSERT)
+    wider = spec.model_copy(update={"query": "SELECT id, rv, a FROM v"})
+    [landed] = land(wider, source).landed
+    assert landed.drift == "new: a"
+    manifest = json.loads((spec.folder / landed.entry.folder / "_MANIFEST.json").read_text())
+    assert (manifest["drift"], manifest["rows"]) == ("new: a", 2)
+    assert ids(landed_rows(spec)) == [1, 2, 3, 4]
+
+
+def test_a_new_version_lands_everything_anew(tmp_path: Path, source: PlayedSource) -> None:
+    """With the columns that there are now."""
+    spec = spec_of(tmp_path, table=None, query="SELECT id, rv, a FROM v", on_drift="new-version")
+    run(source.session, INSERT)
+    land(spec, source)
+    narrower = spec.model_copy(update={"query": "SELECT id, rv FROM v"})
+    [landed] = land(narrower, source).landed
+    assert (landed.entry.version, landed.entry.rows) == (2, 2)
+    assert {len(row) for row in landed_rows(spec)} == {2}
+    assert land(narrower, source).landed == ()
+
+
+def test_ranges_are_landed_once(tmp_path: Path, source: PlayedSource) -> None:
+    """The first one says where the extract begins; older ones are added; none overlap."""
+    spec = spec_of(tmp_path, **INTEGER)
+    run(source.session, *[INSERT] * 10)
+    assert land(spec, source, bounds=("11", "15")).rows == 4
+    assert land(spec, source, bounds=("11", "15")).rows == 0
+    assert land(spec, source).rows == 6
+    assert land(spec, source, bounds=("5", "11")).rows == 6
+    for lo, hi, said in [
+        ("1", "6", "has rows in common with"),
+        ("8", "8", "there is nothing"),
+        ("30", "40", "lies behind 21"),
+        ("x", "9", "--from is no integer"),
+    ]:
+        with pytest.raises(ExtractError, match=said):
+            land(spec, source, bounds=(lo, hi))
+    assert sorted(ids(landed_rows(spec))) == list(range(5, 21))
+
+
+def test_parts_of_another_query_are_not_gone_on_with(tmp_path: Path, source: PlayedSource) -> None:
+    """Whoever edits the spec after a failure gets the rows of the new one, all of them."""
+    run(source.session, *[INSERT] * 6)
+
+    def breaks(number: int) -> None:
+        if number == 2:
+            raise SqlError("The query failed: no", kind="sql.query")
+
+    source.meanwhile = breaks
+    with pytest.raises(SqlError):
+        land(spec_of(tmp_path), source)
+    source.meanwhile = lambda _: None
+    spec = spec_of(tmp_path, table=None, query="SELECT * FROM v WHERE id > 6")
+    assert land(spec, source).rows == 6
+    assert ids(landed_rows(spec)) == list(range(7, 13))
+
+
+def test_a_part_that_was_lost_to_another_process_is_not_gone_on_from(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """Its boundary is not the winner's: rows between the two would be landed twice."""
+    spec, other, writer = spec_of(tmp_path, rows_per_file=2), server.source(), server.session()
+    run(source.session, *[INSERT] * 4)
+
+    def dies(number: int) -> None:
+        if number == 1:
+            raise SqlError("The query failed: no", kind="sql.query")
+
+    def overtaken(_: int) -> None:
+        source.meanwhile = lambda _: None
+        run(writer, "UPDATE v SET a = 9 WHERE id IN (1, 3)")
+        other.meanwhile = dies
+        with pytest.raises(SqlError):
+            land(spec, other)
+
+    source.meanwhile = overtaken
+    land(spec, source)
+    land(spec, source)
+    rows = landed_rows(spec)
+    assert len(rows) == len(set(rows))
+    assert sorted(set(ids(rows))) == list(range(1, 9))
+
+
+def test_another_database_is_noticed(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """A restored copy's rowversions would be taken for read."""
+    spec = spec_of(tmp_path)
+    run(source.session, INSERT)
+    land(spec, source)
+    other = PlayedServer()
+    run(other.session(), CREATE)
+    with pytest.raises(ExtractError, match="another database, or an older copy"):
+        land(spec, other.source())
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cursor": {"column": "RV", "kind": "rowversion"}}, "no column 'RV'"),
+        ({"cursor": {"column": "a", "kind": "integer"}}, r"a is decimal\(9,4\), not integer"),
+        ({"table": None, "query": "SELECT rv, 1 AS x, 2 AS x FROM v"}, "2 columns are called x"),
+    ],
+)
+def test_queries_that_cannot_be_extracted_are_refused(
+    tmp_path: Path, source: PlayedSource, changes: dict[str, Any], said: str
+) -> None:
+    """Before anything is written."""
+    with pytest.raises(ExtractError, match=said):
+        land(spec_of(tmp_path, **changes), source)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_cursor_is_refused(tmp_path: Path, source: PlayedSource) -> None:
+    """Its watermark would mean nothing."""
+    run(source.session, INSERT)
+    land(spec_of(tmp_path), source)
+    with pytest.raises(ExtractError, match="is rv rowversion, and the extract's is id integer"):
+        land(spec_of(tmp_path, **INTEGER), source)
+
+
+def test_types_are_the_servers(tmp_path: Path, source: PlayedSource) -> None:
+    """Declared types stand in the file beside Parquet's own."""
+    spec = spec_of(tmp_path)
+    run(source.session, INSERT)
+    land(spec, source)
+    schema = pq.read_schema(committed_parts(spec.folder)[0])
+    declared = [field.metadata[b"sql_type"].decode() for field in schema]
+    assert declared == ["int", "decimal(9,4)", "datetime2(7)", "timestamp"]

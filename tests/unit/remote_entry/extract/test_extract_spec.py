@@ -1,0 +1,72 @@
+"""The extract's file: what it may say, and where it is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from remote_entry.errors import SpecError
+from remote_entry.extract.spec import Spec
+
+GOOD = """\
+name: flights
+table: dbo.flights
+cursor: {column: rv, kind: rowversion}
+to: lake
+"""
+
+
+def read(folder: Path, text: str) -> Spec:
+    """Write a spec and read it."""
+    (folder / "extract.yml").write_text(text)
+    return Spec.from_file(folder / "extract.yml")
+
+
+def test_a_spec_needs_little(tmp_path: Path) -> None:
+    """Everything else has a default."""
+    spec = read(tmp_path, GOOD)
+    assert spec.relation == "(SELECT * FROM dbo.flights\n) AS q"
+    assert (spec.folder, spec.compression, spec.on_drift) == (Path("lake/flights"), "zstd", "fail")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("to: lake", "too: lake", "extract.yml:4: unknown key 'too'. Did you mean 'to'?"),
+        ("kind: rowversion", "kind: rowversoin", "Did you mean 'rowversion'?"),
+        ("kind: rowversion", "kind: rowversion, lag: 5m", "a rowversion needs no 'lag'"),
+        ("kind: rowversion", "kind: integer, lag: 5m", "a number of values, without a unit"),
+        ("kind: rowversion", "kind: datetime2, lag: soon", "'lag' is a time such as"),
+        ("to: lake", "", "extract.yml:1: the key 'to' is missing."),
+        ("to: lake", "to: abfss://c@a/d", "extract.yml:4: 'to': landing in abfss:// is not built"),
+        ("to: lake", "to: lake\npartition: {column: id}", "extract.yml:5: 'partition': reading in"),
+        ("to: lake", "to: lake\nisolation: snapshot", "isolation snapshot is not built yet"),
+        ("to: lake", "to: lake\nrows_per_file: 0", "extract.yml:5: 'rows_per_file'"),
+        ("to: lake", "to: lake\ncompression: gzip", "Allowed: zstd, snappy, none"),
+        ("table: dbo.flights", "", "give either 'query' or 'table'"),
+        ("table: dbo.flights", "table: flights; DROP TABLE x", "write a name such as"),
+        ("table: dbo.flights", "query: DELETE FROM flights", "one SELECT that only reads"),
+        ("table: dbo.flights", "query: WITH a AS (SELECT 1) SELECT 1", "make it a view"),
+        ("name: flights", "name: ../flights", "extract.yml:1: 'name'"),
+        ("name: flights", "name: [", "this is not YAML"),
+    ],
+)
+def test_each_mistake_has_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """And what is not built yet is refused by name."""
+    with pytest.raises(SpecError) as caught:
+        read(tmp_path, GOOD.replace(old, new))
+    assert said in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    """With the folder in which it was looked for."""
+    with pytest.raises(SpecError, match="There is no file"):
+        Spec.from_file(tmp_path / "none.yml")
+
+
+def test_only_equal_extracts_share_parts(tmp_path: Path) -> None:
+    """What decides a window's rows is in the hash; what the policy is is not."""
+    spec = read(tmp_path, GOOD)
+    assert read(tmp_path, GOOD + "on_drift: add-columns\n").content_hash == spec.content_hash
+    for old, new in [("rv", "rw"), ("dbo.flights", "dbo.planes"), ("rowversion", "integer")]:
+        assert read(tmp_path, GOOD.replace(old, new)).content_hash != spec.content_hash
