@@ -12,6 +12,7 @@ from typing import Any
 
 from remote_entry.extract.run import Landed, Outcome
 from remote_entry.extract.spec import Spec
+from remote_entry.settings.references import SecretReference
 from remote_entry.supervision.handover import Bundle
 from remote_entry.version import __version__
 
@@ -54,6 +55,7 @@ def receipt(spec: Spec, outcome: Outcome, around: Circumstances) -> dict[str, An
         "cursor": spec.cursor_name or None,
         "rows": outcome.rows,
         "rows_without_cursor": outcome.without_cursor,
+        "rows_too_late_for_the_window_before": outcome.late,
         "windows": [_window(landed) for landed in outcome.landed],
         "columns": [column.as_json() for column in outcome.columns],
         **asdict(around),
@@ -84,11 +86,18 @@ def write_receipt(document: Mapping[str, Any], spec: Spec, folder: Path) -> Path
 
 
 def secrets_of(bundle: Bundle) -> dict[str, dict[str, str | None]]:
-    """Return which secrets were used, by variable: names and versions alone."""
-    return {
-        secret.reference.variable: {"name": secret.reference.name, "version": secret.version}
-        for secret in (*bundle.secrets, *bundle.workspace)
-    }
+    """Return which secrets were used, by variable: names and versions alone.
+
+    A name that was read from the workspace's vault is a secret itself, so where it was read from
+    stands for it.
+    """
+    used: dict[str, dict[str, str | None]] = {}
+    for secret in (*bundle.secrets, *bundle.workspace):
+        reference = secret.reference
+        holder = reference.name_held_by if isinstance(reference, SecretReference) else None
+        name = {"name_held_by": holder} if holder else {"name": reference.name}
+        used[reference.variable] = {**name, "version": secret.version}
+    return used
 
 
 def git_commit(environ: Mapping[str, str]) -> str | None:

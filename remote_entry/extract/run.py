@@ -66,11 +66,13 @@ class Outcome:
         columns: The query's columns.
         landed: The windows; none if nothing is new.
         without_cursor: Rows that are in no window.
+        late: Rows that came into the window before after it was landed, and so are missing.
     """
 
     columns: tuple[Column, ...]
     landed: tuple[Landed, ...]
     without_cursor: int
+    late: int = 0
 
     @property
     def rows(self) -> int:
@@ -119,6 +121,7 @@ def extract(
     columns = columns_of(declared, spec)
     without_cursor = refuse_nulls(source, spec)
     work = _Work(spec, source, watch, landing, columns, bounds)
+    late = work.count_late()
     landed: list[Landed] = []
     for _ in range(_MOST_WINDOWS):
         try:
@@ -128,7 +131,7 @@ def extract(
         if one is not None:
             landed.append(one)
         if is_over:
-            return Outcome(columns, tuple(landed), without_cursor)
+            return Outcome(columns, tuple(landed), without_cursor, late)
     raise ExtractError(
         f"Other processes were faster {_MOST_WINDOWS} times in {spec.folder}",
         kind="extract.contention",
@@ -154,6 +157,26 @@ class _Work:
     landing: Landing
     columns: tuple[Column, ...]
     bounds: Bounds | None
+
+    def count_late(self) -> int:
+        """Count again what the last window should hold; rows that came too late are missing.
+
+        That of a rowversion cannot gain any.
+        """
+        if self.spec.cursor is None or self.spec.cursor.kind == "rowversion":
+            return 0
+        entries = of_last_version(self.landing.log())
+        watermark = _situation(self.spec, entries, self.columns).watermark
+        last = next((entry for entry in entries if entry.window.hi == watermark), None)
+        if last is None or watermark is None:
+            return 0
+        late = max(count_rows(self.source, self.spec, last.window) - last.rows, 0)
+        if late:
+            self.watch.warn(
+                f"{late} rows came into {last.window} after it was landed: they are missing. "
+                "Raise cursor.lag, and extract into a new name"
+            )
+        return late
 
     def land_one(self) -> tuple[Landed | None, bool]:
         """Land one window.

@@ -19,6 +19,7 @@ from support.played_source import (
 
 from remote_entry.errors import ExtractError, SqlError
 from remote_entry.extract.landing import committed_parts
+from remote_entry.extract.run import Watch, extract
 
 CREATE = (
     "CREATE TABLE v (id int IDENTITY PRIMARY KEY, a decimal(9,4), at datetime2(7), rv rowversion)"
@@ -189,6 +190,18 @@ def test_a_row_that_was_written_too_late_is_found(
     assert committed_parts(spec.folder) == []
     source.meanwhile = lambda _: None
     assert land(spec, source).rows == 7
+
+
+def test_rows_that_came_after_their_window_are_told(tmp_path: Path, source: PlayedSource) -> None:
+    """The lag was too short; the next run counts the window again."""
+    spec = spec_of(tmp_path, **DATETIME2)
+    run(source.session, INSERT)
+    assert land(spec, source).late == 0
+    run(source.session, "INSERT INTO v (at) VALUES ('2023-05-05')")
+    warnings: list[str] = []
+    watch = Watch(lambda *_: None, lambda *_: None, warnings.append)
+    assert extract(spec, source, watch).late == 1
+    assert warnings[0].startswith("1 rows came into [the beginning, ")
 
 
 def test_without_a_cursor_each_run_is_a_new_version(tmp_path: Path, source: PlayedSource) -> None:
