@@ -26,7 +26,10 @@ from submitter.errors import InputError
 
 ALL_HOURS = frozenset(range(24))
 _FIELDS = 5
-_HALF = 30  # an hour, in minutes
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_MORNING, _EVENING = 3, 20  # hours that are far from midnight, whatever clocks do
+_YEARS = 50  # without an instant: there is none
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _FIRST_WINDOW = timedelta(hours=1)
 
@@ -62,15 +65,42 @@ class Schedule:
             moment: With a time zone; itself not included. Which instants come does not depend on it
                 otherwise.
         """
-        begin, real = moment.astimezone(timezone.utc), self._in_real_time
+        begin = moment.astimezone(timezone.utc)
+        in_every_real_hour = self.parsed.hours >= ALL_HOURS
         try:
-            for local in CronSim(self._plain(), begin.astimezone(self._zone)):
-                instant = local.astimezone(timezone.utc)
-                # cronsim starts from the local time, which exists twice when clocks go back.
-                if instant > begin and (not real or local.minute in self.parsed.minutes):
-                    yield instant
+            yield from self._real_minutes(begin) if in_every_real_hour else self._named(begin)
         except (OverflowError, ValueError):  # the calendar ends with the year 9999
             return
+
+    def _named(self, begin: datetime) -> Iterator[datetime]:
+        """Return the instants of local times that are named one by one."""
+        # Without a star cronsim takes them for such, whatever the cron looks like.
+        _, _, *days = self.cron.split()
+        plain = " ".join([_listed(self.parsed.minutes), _listed(self.parsed.hours), *days])
+        for local in CronSim(plain, begin.astimezone(self._zone)):
+            instant = local.astimezone(timezone.utc)
+            # cronsim starts from the local time, which exists twice when clocks go back.
+            if instant > begin:
+                yield instant
+
+    def _real_minutes(self, begin: datetime) -> Iterator[datetime]:
+        """Return the real minutes at which clocks show what the cron names, in all hours.
+
+        Not by cronsim 2.8: there it passes over a run where clocks change by half an hour, and
+        does not come to an end where they change at midnight.
+        """
+        days, minutes, found_in = self.parsed, self.parsed.minutes, begin.year
+        instant = begin.replace(second=0, microsecond=0) + _MINUTE
+        while instant.year <= found_in + _YEARS:
+            local = instant.astimezone(self._zone)
+            if local.month not in days.months or not days.match_day(local.date()):
+                # Minute by minute where the day may change, for clocks change at odd minutes too.
+                instant += _HOUR if _MORNING <= local.hour <= _EVENING else _MINUTE
+                continue
+            if local.minute in minutes:
+                found_in = instant.year
+                yield instant
+            instant += _MINUTE
 
     def newest(self, begin: datetime, until: datetime, most: int) -> list[datetime]:
         """Return the newest instants of a span, oldest first, however long it is.
@@ -108,22 +138,6 @@ class Schedule:
             (today + timedelta(days=day)).astimezone(self._zone).utcoffset() or timedelta()
             for day in range(2 * 366)
         )
-
-    @property
-    def _in_real_time(self) -> bool:
-        return self.parsed.hours >= ALL_HOURS
-
-    def _plain(self) -> str:
-        """Return the cron so that cronsim applies the rules above to it, whatever it looks like."""
-        _, _, *days = self.cron.split()
-        minutes, hours = self.parsed.minutes, self.parsed.hours
-        if not self._in_real_time:
-            return " ".join([_listed(minutes), _listed(hours), *days])
-        if len(minutes) == 1:
-            # cronsim 2.8 takes a whole hour at once if there is one minute, and so passes over one
-            # of Lord Howe's, whose clocks change by half an hour. With two it walks.
-            minutes = {(each + more) % 60 for each in minutes for more in (0, _HALF)}
-        return " ".join([_listed(minutes), "*", *days])
 
 
 def _parsed(cron: str) -> CronSim:
