@@ -151,8 +151,12 @@ def everything() -> Iterator[psutil.Process]:
 
 
 def test_the_exit_code_and_the_log_reach_the_run(shell: Shell) -> None:
-    """Both streams, as they were written."""
-    direct(shell, "import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(7)\n")
+    """Both streams; each is passed on by itself, so what is written at once may mix."""
+    direct(
+        shell,
+        "import sys, time\nprint('out', flush=True)\ntime.sleep(0.5)\n"
+        "print('err', file=sys.stderr)\nsys.exit(7)\n",
+    )
     done = shell("submit", "job.yml")
     assert done.returncode == 6
     assert "exited with status code 7" in done.stderr
