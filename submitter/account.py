@@ -45,7 +45,7 @@ def find_account(
         SignInError: There is none; each place that was looked in is named.
     """
     if person_is_there is None:
-        person_is_there = sys.stdin.isatty() and sys.stderr.isatty() and not environ.get("CI")
+        person_is_there = somebody_is_there(environ)
     missing = [name for name in _PRINCIPAL_VARIABLES if not environ.get(name)]
     if not missing:
         return _service_principal(environ)
@@ -60,6 +60,11 @@ def find_account(
         f"{_azure_cli_folder(environ)}), and for a person at a terminal who could use a browser. "
         "Set the three variables, or run: az login"
     )
+
+
+def somebody_is_there(environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a person can answer a question: a terminal is attached, and this is no CI."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and not environ.get("CI")
 
 
 def signs_in_silently(environ: Mapping[str, str] = os.environ) -> bool:

@@ -28,6 +28,9 @@ from submitter.errors import JobError
 
 _EXPRESSION = re.compile(r"\$\{\{(?P<inside>.*?)\}\}")
 _REFERENCE = re.compile(r"azureml:(?P<name>[\w.-]+)(@(?P<label>\w+)|:(?P<version>[\w.-]+))")
+# Of a job, which is its run's id as well
+# (https://learn.microsoft.com/azure/machine-learning/reference-yaml-job-command, "name").
+LEGAL_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,255}"
 _EXPERIMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 
 _NO_FILE = "Check the path, or write an example project with: submitter init DIR"
@@ -167,9 +170,7 @@ class Job(_Section):
     compute: Annotated[Text, StringConstraints(min_length=1)]
     environment: EnvironmentChoice
     code: Text | None = None
-    name: (
-        Annotated[Text, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,255}$")] | None
-    ) = None
+    name: Annotated[Text, StringConstraints(pattern=rf"^{LEGAL_NAME}$")] | None = None
     experiment_name: Text | None = None
     display_name: Text | None = None
     description: Text | None = None

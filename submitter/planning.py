@@ -125,6 +125,8 @@ def with_inputs(
     Raises:
         InputError: The job has no such input, or the value is a credential.
     """
+    if not values:
+        return made
     job = made.job.with_inputs(values)
     varied = replace(made, job=job, command=_wrapped(job.rendered_command()))
     _guarded(varied, (), allow_plaintext, environ)  # the files are the same

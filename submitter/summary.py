@@ -1,38 +1,40 @@
 """A plan as plain data, fit to be shown and kept: credentials are masked in it."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from submitter import guard
 from submitter.environment import EnvironmentDefinition
-from submitter.guard import shown
-from submitter.job import EnvironmentReference
 from submitter.planning import Plan
-from submitter.snapshot import SnapshotFile
+from submitter.snapshot import SnapshotFile, content_hash
 
 # A larger file counts as changed if its size or its time changed: hashing it takes too long.
 _HASHED_UP_TO = 100_000  # bytes
 _PACKAGE = "remote_entry"
 
 
-def as_data(plan: Plan) -> dict[str, Any]:
+def as_data(plan: Plan, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Return what a submit would create, upload and run.
 
     Args:
         plan: The plan.
+        environ: This machine's variables: a value of theirs that was let through is masked, too.
 
     Returns:
         Texts, numbers, lists and mappings; every credential is masked.
     """
     job = plan.job
+    search = guard.Search(guard.own_forms(environ))
     return {
         "experiment": job.experiment,
-        "display_name": job.display_name,
-        "command": plan.command,
+        "display_name": _searched(job.display_name, search),
+        "command": _searched(plan.command, search),
         "compute": job.compute,
         "instance_count": job.resources.instance_count,
         "timeout_seconds": job.limits.timeout,
-        "environment": _environment(plan.environment),
+        "environment": environment_text(plan),
         "inputs": _masked({name: str(value) for name, value in job.inputs.items()}),
         "variables": _masked(plan.variables),
         "tags": _masked(job.tags),
@@ -60,7 +62,8 @@ def fingerprint(plan: Plan) -> dict[str, str]:
     Two plans whose fingerprints are equal run the same code in the same way.
     """
     data = as_data(plan)
-    data["remote_entry"] = _digest("".join(_content(file) for file in package_files(plan)))
+    package = "".join(_content(file) for file in package_files(plan))
+    data["remote_entry"] = hashlib.sha256(package.encode()).hexdigest()
     data["file"] = {str(file.path): _content(file) for file in own_files(plan)}
     if isinstance(plan.environment, EnvironmentDefinition):
         data["environment"] = plan.environment.content_hash[:12]
@@ -95,24 +98,28 @@ def package_files(plan: Plan) -> list[SnapshotFile]:
     return [file for file in plan.files if file.path.parts[0] == _PACKAGE]
 
 
-def _environment(chosen: EnvironmentReference | EnvironmentDefinition) -> str:
+def environment_text(plan: Plan) -> str:
+    """Say which environment a plan asks for."""
+    chosen = plan.environment
     if isinstance(chosen, EnvironmentDefinition):
         return f"{chosen.name} (inline, content {chosen.content_hash[:12]})"
     return f"{chosen} ({'pinned' if chosen.version else 'latest'})"
 
 
 def _masked(texts: Mapping[str, str]) -> dict[str, str]:
-    return {name: shown(name, text) for name, text in texts.items()}
+    return {name: guard.shown(name, text) for name, text in texts.items()}
+
+
+def _searched(text: str | None, search: guard.Search) -> str | None:
+    """Mask a text that has no name to tell by."""
+    held = text and any(search.in_text(text.encode("utf-8", "surrogateescape")))
+    return guard.MASK if held else text
 
 
 def _content(file: SnapshotFile) -> str:
     if file.size > _HASHED_UP_TO:
         return f"{file.size} bytes of {file.source.stat().st_mtime_ns}"
-    return hashlib.sha256(file.source.read_bytes()).hexdigest()
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return content_hash(file)
 
 
 def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from submitter.cli.following import LEFT_WITH_CTRL_C, as_data, asks_to_stop, person_is_there
+from submitter.cli.following import LEFT_WITH_CTRL_C, as_data, asks_to_stop
 from submitter.cli.output import print_json, print_rows, say
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ def submit_array(
 
 def _leave(prefix: str, runs: Sequence["RunHandle"], of: int) -> NoReturn:
     """Stop the runs of an array that go on, or leave them to themselves."""
-    going = [run for run in runs if not run.done()] if person_is_there() else []
+    from submitter.account import somebody_is_there
+
+    going = [run for run in runs if not run.done()] if somebody_is_there() else []
     if going and asks_to_stop(f"the array {prefix} ({len(going)} runs go on)"):
         for run in going:
             run.cancel()

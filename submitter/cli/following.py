@@ -78,9 +78,10 @@ def end_with(details: "RunDetails", *, as_json: bool) -> None:
 
 
 def _start(run: "RunHandle", screen: LogScreen, logs: Collection[str]) -> "Future[RunDetails]":
+    from submitter.account import somebody_is_there
     from submitter.runs.follow import follow_patience
 
-    patience = follow_patience(float("inf")) if person_is_there() else follow_patience()
+    patience = follow_patience(float("inf")) if somebody_is_there() else follow_patience()
     following: Future[RunDetails] = Future()
     times = _StatusTimes(screen)
 
@@ -98,6 +99,8 @@ def _start(run: "RunHandle", screen: LogScreen, logs: Collection[str]) -> "Futur
 
 
 def _wait(following: "Future[RunDetails]", run: "RunHandle", screen: LogScreen) -> "RunDetails":
+    from submitter.account import somebody_is_there
+
     stopping = False
     while True:
         try:
@@ -106,9 +109,10 @@ def _wait(following: "Future[RunDetails]", run: "RunHandle", screen: LogScreen) 
             while not following.done():
                 wait([following], timeout=_LOOK)
             return following.result()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
             with screen.held():
-                if stopping or not person_is_there() or not asks_to_stop(f"the run {run.id}"):
+                nobody = isinstance(interruption, _Terminated) or not somebody_is_there()
+                if stopping or nobody or not asks_to_stop(f"the run {run.id}"):
                     _leave(run.id)
                 run.cancel()
                 stopping = True
@@ -135,24 +139,20 @@ def _leave(run_id: str) -> None:
     os._exit(LEFT_WITH_CTRL_C)
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: a Ctrl-C to which nobody can answer."""
+
+
 @contextmanager
 def _termination_interrupts() -> Iterator[None]:
-    """Take SIGTERM for a Ctrl-C to which nobody can answer."""
-
     def leave(*_: object) -> None:
-        os.environ["CI"] = "1"
-        raise KeyboardInterrupt
+        raise _Terminated
 
     before = signal.signal(signal.SIGTERM, leave)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def person_is_there() -> bool:
-    """Tell whether there is somebody who can answer a question."""
-    return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
 
 
 class _StatusTimes:

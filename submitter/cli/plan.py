@@ -141,10 +141,10 @@ def environment_line(plan: "Plan", survey: "Survey | None") -> str:
     from submitter import summary
 
     if survey is None:
-        return str(summary.as_data(plan)["environment"])
+        return summary.environment_text(plan)
     registered = survey.environment
     if registered is None:
-        return f"{summary.as_data(plan)['environment']}: new, will be registered"
+        return f"{summary.environment_text(plan)}: new, will be registered"
     return f"azureml:{registered.name}:{registered.version}, registered already"
 
 

@@ -5,9 +5,16 @@ from submitter.guard.findings import Finding, described, refuse
 from submitter.guard.own_values import own_forms
 from submitter.guard.search import Hit, Search
 from submitter.guard.texts import in_texts, in_variables
-from submitter.guard.variables import holds_credential, looks_like_credential, shown, texts_in
+from submitter.guard.variables import (
+    MASK,
+    holds_credential,
+    looks_like_credential,
+    shown,
+    texts_in,
+)
 
 __all__ = [
+    "MASK",
     "Finding",
     "Hit",
     "Search",

@@ -17,7 +17,7 @@ _CREDENTIAL_VALUE = re.compile(
 )
 # AZURE_SECRET_<LABEL> and AZURE_SECRET_<LABEL>_VERSION name a secret; they do not hold one.
 _REFERENCE_NAME = re.compile(rf"AZURE_SECRET_.+|.+{FROM_WORKSPACE_SUFFIX}")
-_MASK = "••••••"
+MASK = "••••••"
 
 
 def looks_like_credential(name: str) -> bool:
@@ -39,7 +39,7 @@ def credentials_inside(value: str) -> list[str]:
 
 def shown(name: str, value: str) -> str:
     """Return a text as it may be shown: masked if it holds a credential."""
-    return _MASK if holds_credential(name, value) else value
+    return MASK if holds_credential(name, value) else value
 
 
 def texts_in(data: Any, keys: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:

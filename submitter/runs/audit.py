@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from submitter import environment, guard
-from submitter.backends.base import LOG_PIECE, RemoteRun
+from submitter.backends.base import RemoteRun
 from submitter.errors import ExposureError, ServiceError, SubmitterError
 from submitter.guard import Finding, Search
+from submitter.runs.log_reading import pieces_of
 
 _CARRIED = 4096  # bytes of a log that are looked at again with the next piece: a key has many lines
 _OWN_LINES = 1 << 20  # bytes after which a log without line ends is looked at all the same
@@ -80,7 +81,7 @@ def audit(run: RemoteRun, environ: Mapping[str, str] = os.environ) -> Audit:
             found += guard.in_variables({name: value}, f"the environment {registered.name}")
     for name, address in sorted(run.details().logs.items()):
         try:
-            size, exposures = _in_log(name, _pieces(run, address), search)
+            size, exposures = _in_log(name, pieces_of(run, address), search)
         except SubmitterError as error:
             raise ServiceError(
                 f"The log {name} of {run.id} could not be read, so nobody knows what it shows: "
@@ -102,15 +103,6 @@ def _in_text(
         yield from guard.in_variables({name: text}, where)
     for key in keys:  # a metric may be called by what it should not say
         yield from guard.in_texts([(f"a name in {place}", str(key))], search)
-
-
-def _pieces(run: RemoteRun, address: str) -> Iterator[bytes]:
-    offset = 0
-    while piece := run.read_log(address, offset):
-        yield piece
-        offset += len(piece)
-        if len(piece) < LOG_PIECE:
-            return
 
 
 def _in_log(name: str, pieces: Iterator[bytes], search: Search) -> tuple[int, list[Finding]]:

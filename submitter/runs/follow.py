@@ -42,8 +42,8 @@ def follow(
         run: The run.
         write: Receives each new piece of the log, every byte once and in order; without it only
             the status is watched.
-        logs: Which logs; see `submitter.log_names.choose`. By default the main one. One log comes
-            byte for byte; of several, whole lines, each after its log's short name.
+        logs: Which logs; see `submitter.runs.log_names.choose`. By default the main one. One log
+            comes byte for byte; of several, whole lines, each after its log's short name.
         on_status: Receives each new status.
         on_notice: Receives what else there is to say, once: that the service does not answer, that
             it is back, that a log was written anew.

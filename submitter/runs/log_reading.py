@@ -27,14 +27,20 @@ def read_logs(run: RemoteRun, names: Collection[str], tail: int | None = None) -
     addresses = run.details().logs
     texts = []
     for name in names:
-        content = _from_end(run, addresses[name], tail) if tail else _whole(run, addresses[name])
+        address = addresses[name]
+        content = _from_end(run, address, tail) if tail else b"".join(pieces_of(run, address))
         lines = _Lines(short_name(name))
         texts.append(lines.of(content) + lines.rest() if len(names) > 1 else content)
     return b"".join(texts).decode(errors="replace")
 
 
-def _whole(run: RemoteRun, address: str) -> bytes:
-    return b"".join(_GrowingLog(run).pieces(address))
+def pieces_of(run: RemoteRun, address: str) -> Iterator[bytes]:
+    """Yield a log as far as it is written, piece by piece.
+
+    Raises:
+        ServiceError: It could not be read.
+    """
+    return _GrowingLog(run).pieces(address)
 
 
 def _from_end(run: RemoteRun, address: str, lines: int) -> bytes:
@@ -56,7 +62,7 @@ class WantedLogs:
     Args:
         run: The run.
         write: Receives what is new: of one log every byte; of several, whole lines.
-        wanted: Which; see `submitter.log_names.choose`.
+        wanted: Which; see `submitter.runs.log_names.choose`.
         on_notice: Receives what there is to say about a log.
     """
 

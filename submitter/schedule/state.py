@@ -5,13 +5,12 @@ depend on it: a run's id is made of job and instant.
 """
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from submitter.errors import FolderError, InputError
+from submitter.whole_file import write_whole
 
 
 @dataclass
@@ -57,12 +56,8 @@ class State:
         if self.file is None:
             return
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self.file.parent, delete=False) as file:
-                file.write(json.dumps({"handled": handled.isoformat()}) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(file.name, self.file)  # noqa: PTH105 - the name is a text
+            text = json.dumps({"handled": handled.isoformat()}) + "\n"
+            write_whole(self.file, text, durable=True)
         except OSError as error:
             raise FolderError(
                 f"The schedule's state {self.file} cannot be written: {error.strerror}. "

@@ -7,17 +7,17 @@ submission.
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import platformdirs
 
+from submitter.errors import SnapshotError
 from submitter.job import Job
 from submitter.planning import Plan
 from submitter.summary import fingerprint
+from submitter.whole_file import write_whole
 
 _log = logging.getLogger("submitter")
 
@@ -43,14 +43,10 @@ def remember(plan: Plan, run_id: str, workspace: str) -> None:
         run_id: The run that it became.
         workspace: Its subscription, resource group and name, in one text.
     """
-    path = _path(plan.job, workspace)
-    record = Record(run_id, fingerprint(plan))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            json.dump(asdict(record), file)
-        os.replace(file.name, path)  # noqa: PTH105 - the name is a text
-    except OSError as error:
+        record = Record(run_id, fingerprint(plan))
+        write_whole(_path(plan.job, workspace), json.dumps(asdict(record)))
+    except (OSError, SnapshotError) as error:  # no room, or a file that has vanished by now
         _log.info("The submission was not written down: %s", error)
 
 

@@ -6,11 +6,7 @@ import uuid
 from datetime import datetime, timezone
 
 from submitter.errors import InputError
-from submitter.job import Job
-
-# What Azure ML takes as a job's name
-# (https://learn.microsoft.com/azure/machine-learning/reference-yaml-job-command, "name").
-_LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,255}")
+from submitter.job import LEGAL_NAME, Job
 
 
 def chosen(
@@ -90,7 +86,7 @@ def checked(run_id: str) -> str:
     Raises:
         InputError: It would not take this one.
     """
-    if not _LEGAL.fullmatch(run_id):
+    if not re.fullmatch(LEGAL_NAME, run_id):
         raise InputError(
             f"'{run_id}' is no run id: letters, digits, '-' and '_', at most 256, and the first "
             "one a letter or a digit."

@@ -27,11 +27,11 @@ PLACES = {  # where → what is put before or into the job file, and what is sai
     "the display name": ("compute:", f"display_name: {json.dumps(OWN)}\ncompute:"),
     "the description": ("compute:", f"description: as {GITHUB} says\ncompute:"),
     "the experiment's name": ("flight-delays", GITHUB),
-    "the environment's image": ("image: ubuntu", f"image: 'me:{WORDY}@registry/ubuntu'"),
+    "the environment's image": ("image: ubuntu", f"image: {json.dumps(f'registry/{OWN}')}"),
 }
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if "image" not in place])
+@pytest.mark.parametrize("place", PLACES)
 def test_pain_1_a_secret_in_plain_view_is_refused(shell: Shell, place: str) -> None:
     """Exit code 2 before anything of the job is sent; the place, not the value."""
     shell.edit(*PLACES[place])
@@ -48,7 +48,7 @@ def test_pain_1_a_secret_in_plain_view_is_refused(shell: Shell, place: str) -> N
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("Dockerfile", f"RUN pip install --index-url https://me:{WORDY}@pkgs/simple x"),
+        ("Dockerfile", f"RUN curl https://me:{WORDY}@files/x.tar.gz"),
         ("Dockerfile", f"ENV DB_PASSWORD={PASSWORD}"),
         ("Dockerfile", "RUN echo own%3B%7Bva%7Dlue%209d%C3%BC7"),
         ("conda.yml", f"      - x @ https://{GITHUB}@github.com/a/b"),

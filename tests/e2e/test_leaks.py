@@ -17,31 +17,23 @@ from urllib.parse import quote
 
 import pytest
 import yaml
+from support.canaries import (
+    API_KEY,
+    CLIENT_SECRET,
+    PASSWORD,
+    PLANTED,
+    SIGNING_KEY,
+    USER,
+    leaks_in,
+)
 from support.files import files_under
 from support.shell import CLIENT_ID, CONFIG, JOB, Shell, flights_tables, project
-from support.value_encodings import ENCODINGS, encodings_of, with_lines
+from support.value_encodings import ENCODINGS, encodings_of
 
 from submitter.emulator import Emulator
 
 SCRIPTS = Path(__file__).parent / "leak_scripts"
 GIT_HOST = "git.example.org"
-PLANTED = "Planted;{not}@%'\"secret <&> 5b\u00fc7+/~"
-CLIENT_SECRET = "Canary~Client.Secret-8f3a"
-PASSWORD = "canary;{pass}@%'\"word 9d\u00fc7"
-USER = "canary_login_51c0"
-SIGNING_KEY = (
-    "-----BEGIN CANARY-----\nMIIEvQIBADANBgkq+/7c\nhkiG9w0BAQEFAASC~{x}\n-----END CANARY-----"
-)
-API_KEY = "canary/api+key=&42"
-HIDDEN = with_lines(
-    {
-        "client secret": CLIENT_SECRET,
-        "password": PASSWORD,
-        "user": USER,
-        "signing key": SIGNING_KEY,
-        "API key": API_KEY,
-    }
-)
 IN_ALL_WAYS = [*ENCODINGS, "in base64"]
 SECTION = re.compile(rb"\[\[(.*?)\n(.*?)\]\]", re.DOTALL)
 BEARER_TOKEN = re.compile(rb"eyJ[\w-]{10,}\.[\w-]{10,}")
@@ -330,12 +322,6 @@ def contents(folder: Path) -> bytes:
     """Return names and contents of a folder's files, without those that train.py writes down."""
     files = [path for path in files_under(folder) if path.parent.name != "leaks"]
     return b"\n".join(str(path).encode() + b"\n" + path.read_bytes() for path in files)
-
-
-def leaks_in(content: bytes) -> dict[str, list[str]]:
-    """Return which secrets a content shows, and how."""
-    found = {name: encodings_of(value, content) for name, value in HIDDEN.items()}
-    return {name: ways for name, ways in found.items() if ways}
 
 
 @pytest.mark.parametrize("path", PRINTED)

@@ -62,7 +62,7 @@ INNOCENTS: Mapping[str, tuple[str, str | bytes]] = {
                 "packages": {
                     "a": {
                         "version": "1.0.0",
-                        "resolved": "https://registry.npmjs.org/@types/node/-/node-1.tgz",
+                        "resolved": "https://packages.example/@types/node/-/node-1.tgz",
                         "integrity": "sha512-"
                         + base64.b64encode(hashlib.sha512(b"a").digest()).decode(),
                     }

@@ -66,7 +66,7 @@ class AzureMLCore:
         job = plan.job
         with ThreadPoolExecutor(max_workers=1) as beside:
             compute = beside.submit(self._compute_of, job)
-            registered = self._registered(plan)
+            registered = self.environment_of(plan)
             survey = Survey(compute.result(), registered)
         if registered:
             check_variables(job, registered.definition.variables)
@@ -197,7 +197,7 @@ class AzureMLCore:
         return AzureMLCoreRun(found)
 
     def runs(self, query: RunQuery) -> Sequence[RunSummary]:
-        """List runs, the newest first; see `azureml_runs.list_runs`."""
+        """List runs, the newest first; see `azureml_core.runs.list_runs`."""
         return list_runs(self._workspace, query)
 
     def me(self) -> str:
@@ -264,7 +264,17 @@ class AzureMLCore:
         Raises:
             NotFoundError: The plan names one that does not exist.
         """
-        return self._registered(plan)
+        wanted = plan.environment
+        if isinstance(wanted, EnvironmentReference):
+            try:
+                return self.environment(wanted)
+            except NotFoundError as error:
+                raise NotFoundError(f"{plan.job.where('environment')}: {error}") from None
+        try:
+            latest = self._get_environment(wanted.name)
+        except NotFoundError:
+            return None
+        return latest if latest.definition.content_hash == wanted.content_hash else None
 
     def has_image(self, environment: RegisteredEnvironment) -> bool:
         """Say whether an environment's image is built."""
@@ -323,20 +333,6 @@ class AzureMLCore:
             return self.compute(job.compute)
         except NotFoundError as error:
             raise NotFoundError(f"{job.where('compute')}: {error}") from None
-
-    def _registered(self, plan: Plan) -> RegisteredEnvironment | None:
-        """Return the environment that the plan names or whose content it wants, if it is there."""
-        wanted = plan.environment
-        if isinstance(wanted, EnvironmentReference):
-            try:
-                return self.environment(wanted)
-            except NotFoundError as error:
-                raise NotFoundError(f"{plan.job.where('environment')}: {error}") from None
-        try:
-            latest = self._get_environment(wanted.name)
-        except NotFoundError:
-            return None
-        return latest if latest.definition.content_hash == wanted.content_hash else None
 
     def _register(self, plan: Plan) -> RegisteredEnvironment:
         assert isinstance(plan.environment, EnvironmentDefinition)  # noqa: S101 - a name is found

@@ -75,16 +75,15 @@ class SignedFiles:
         _raise_for(response)
         return SignedStream(response, offset)
 
-    def _get(self, address: str, headers: dict[str, str], *, stream: bool = False) -> "_Response":
+    def _get(
+        self, address: str, headers: dict[str, str], *, stream: bool = False
+    ) -> requests.Response:
         headers["Accept-Encoding"] = "identity"  # offsets and sizes count the file's own bytes
         bounds = (_CONNECT_SECONDS, min(_SILENT_SECONDS, patience()))
         try:
             return self._session.get(address, headers=headers, timeout=bounds, stream=stream)
         except requests.RequestException as error:
             raise ServiceError(f"The storage did not answer: {type(error).__name__}.") from None
-
-
-_Response = requests.Response
 
 
 @dataclass
@@ -96,7 +95,7 @@ class SignedStream:
         offset: The first byte that was asked for.
     """
 
-    response: _Response = field(repr=False)
+    response: requests.Response = field(repr=False)
     offset: int
 
     def __post_init__(self) -> None:
@@ -131,7 +130,7 @@ class SignedStream:
         self.response.close()
 
 
-def _raise_for(response: _Response) -> None:
+def _raise_for(response: requests.Response) -> None:
     status = response.status_code
     if response.ok:
         return

@@ -14,7 +14,6 @@ import os
 import re
 import tempfile
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -24,6 +23,7 @@ from typing import Any
 from submitter.backends.base import Uploaded
 from submitter.errors import SnapshotError
 from submitter.snapshot import SnapshotFile
+from submitter.whole_file import write_whole
 
 _KEPT = 50  # projects a workspace
 # What azureml-core logs of each file once the storage has confirmed it, with its size.
@@ -71,12 +71,12 @@ class SnapshotMemory:
             return
         known = dict(_hashes(json.loads(read["root"])))
         root = json.dumps(_comparable([file.path for file in files], known))
-        _write(self._latest, json.dumps({**read, "root": root}))
+        write_whole(self._latest, json.dumps({**read, "root": root}))
 
     def _remember(self) -> None:
         if self._latest is None or self._own is None:
             return
-        _write(self._own, self._latest.read_text(encoding="utf-8"))
+        write_whole(self._own, self._latest.read_text(encoding="utf-8"))
         others = sorted(self._own.parent.glob("submitter-*"), key=lambda path: path.stat().st_mtime)
         for path in others[:-_KEPT]:
             path.unlink(missing_ok=True)
@@ -208,11 +208,3 @@ def _comparable(paths: Sequence[PurePosixPath], known: Mapping[str, str]) -> dic
 
 def _node(name: str, kind: str, content: str = "") -> dict[str, Any]:
     return {"name": name, "type": kind, "hash": content, "timestamp": "", "children": []}
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file in one step: others read it at any time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

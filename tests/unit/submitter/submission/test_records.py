@@ -96,3 +96,28 @@ def test_a_large_file_is_known_by_size_and_time(tmp_path: Path) -> None:
     (tmp_path / "code/b.bin").write_bytes(b"1" * 200_001)
     now = summary.fingerprint(plan(Job.from_file(tmp_path / "job.yml"), environ={}))
     assert summary.differences(before, now) == ["file b.bin: changed"]
+
+
+def test_a_file_that_has_vanished_by_now_costs_the_record_alone(tmp_path: Path) -> None:
+    """The run has started: nothing may hide that."""
+    done = made(tmp_path)
+    (tmp_path / "code/a.py").unlink()
+    records.remember(done, "run-1", HERE)
+    assert records.last_of(done.job, HERE) is None
+
+
+def test_a_credential_that_was_let_through_is_not_written_down(tmp_path: Path) -> None:
+    """Neither shown nor kept: it is this machine's own."""
+    environ = {"DB_PASSWORD": "own-value-9d7f"}
+    job = Job.from_file(_job_with_a_credential(tmp_path))
+    planned = plan(job, environ=environ, allow_plaintext=["DB_PASSWORD"])
+    assert "own-value-9d7f" in planned.command
+    assert "own-value-9d7f" not in repr(summary.as_data(planned, environ))
+
+
+def _job_with_a_credential(folder: Path) -> Path:
+    path = folder / "let-through.yml"
+    path.write_text(
+        "command: python a.py --password own-value-9d7f\ncompute: c\nenvironment: azureml:e:1\n"
+    )
+    return path
