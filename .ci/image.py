@@ -10,6 +10,7 @@ import argparse
 import configparser
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -134,11 +135,6 @@ def make_base(engine: str) -> None:
             "image: no registry answers, and a base of this machine's own packages needs root and "
             "mmdebstrap. Run .ci/container-tools as root, or name a base: make image BASE=NAME"
         )
-    release = dict(
-        line.split("=", 1)
-        for line in Path("/etc/os-release").read_text().splitlines()
-        if "=" in line
-    )
     sources = [str(file) for each in DEBIAN_SOURCES for file in sorted(Path("/etc/apt").glob(each))]
     archive = STORE / "base.tar"
     made = run(
@@ -152,7 +148,7 @@ def make_base(engine: str) -> None:
         "--dpkgopt=path-include=/usr/share/doc/*/copyright",
         '--customize-hook=rm -rf "$1"/etc/apt/sources.list* "$1"/etc/apt/apt.conf.d/99mmdebstrap',
         '--customize-hook=rm -f "$1"/etc/resolv.conf "$1"/etc/hostname',
-        release["VERSION_CODENAME"].strip('"'),
+        platform.freedesktop_os_release()["VERSION_CODENAME"],
         str(archive),
         *sources,
     )

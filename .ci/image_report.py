@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "build" / "image"
 TOOLS = next(Path(sys.prefix).glob("lib/python3.*/site-packages"))
@@ -72,14 +74,16 @@ def main() -> None:
 
 def of_the_example(packages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the packages that nobody but the example needs."""
-    needs = {normal(str(each["name"])): each["needs"] for each in packages}
-    wanted = {normal(name) for name in names_of_conda()} - {normal(name) for name in EXAMPLE}
+    needs = {canonicalize_name(each["name"]): each["needs"] for each in packages}
+    wanted = {canonicalize_name(name) for name in names_of_conda()} - {
+        canonicalize_name(name) for name in EXAMPLE
+    }
     todo = list(wanted)
     while todo:
-        further = {normal(str(name)) for name in needs.get(todo.pop(), ())} - wanted
+        further = {canonicalize_name(name) for name in needs.get(todo.pop(), ())} - wanted
         wanted |= further
         todo += further
-    return [each for each in packages if normal(str(each["name"])) not in wanted]
+    return [each for each in packages if canonicalize_name(each["name"]) not in wanted]
 
 
 def names_of_conda() -> list[str]:
@@ -121,11 +125,6 @@ def podman(*arguments: str) -> str:
     if done.returncode:
         sys.exit(f"image: {done.stderr.strip()}")
     return done.stdout
-
-
-def normal(name: str) -> str:
-    """Return a package's name as the index knows it."""
-    return name.lower().replace("_", "-").replace(".", "-")
 
 
 if __name__ == "__main__":

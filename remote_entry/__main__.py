@@ -56,7 +56,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the command line; argparse ends the process with 2 for wrong usage."""
     parser = argparse.ArgumentParser(
         prog="python -m remote_entry",
-        description="Run a command that gets its secrets from Key Vault, or try the way to them.",
+        description="Run a command that gets its secrets from Key Vault, try the way to them, or "
+        "extract a table.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     run = verbs.add_parser(
@@ -131,14 +132,14 @@ def _check(environ: Mapping[str, str], *, as_json: bool) -> int:
 
 def _extract(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Land what is new, or a range."""
+    bounds = (options.lo, options.hi) if options.lo or options.hi else None
     try:
         from remote_entry.extract.command import extract_file
-    except ImportError as error:
-        packages = "pydantic, pyyaml, pyarrow, arrow-odbc and mssql-python"
-        raise package_missing(error, purpose="extract", packages=packages) from None
 
-    bounds = (options.lo, options.hi) if options.lo or options.hi else None
-    return extract_file(options.file, bounds, environ)
+        return extract_file(options.file, bounds, environ)
+    except ImportError as error:
+        packages = "pydantic, pyyaml, pyarrow, sqlalchemy, pyodbc, arrow-odbc and mssql-python"
+        raise package_missing(error, purpose="extract", packages=packages) from None
 
 
 def _show(result: object) -> None:

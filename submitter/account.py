@@ -12,7 +12,7 @@ from typing import Any
 
 from submitter.errors import SignInError
 
-_PRINCIPAL_VARIABLES = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+PRINCIPAL = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
 _RENEWED_BEFORE = 300.0  # seconds before a token expires
 
 
@@ -46,7 +46,7 @@ def find_account(
     """
     if person_is_there is None:
         person_is_there = somebody_is_there(environ)
-    missing = [name for name in _PRINCIPAL_VARIABLES if not environ.get(name)]
+    missing = [name for name in PRINCIPAL if not environ.get(name)]
     if not missing:
         return _service_principal(environ)
     cli_account = _azure_cli_account(environ)
@@ -94,7 +94,7 @@ def forget_tokens(workspace: Any) -> None:
 
 
 def _service_principal(environ: Mapping[str, str]) -> Account:
-    tenant, client, secret = (environ[name] for name in _PRINCIPAL_VARIABLES)
+    tenant, client, secret = (environ[name] for name in PRINCIPAL)
 
     def authentication() -> Any:
         from azureml.core.authentication import ServicePrincipalAuthentication

@@ -1,9 +1,10 @@
 """What would change if docker/ were registered: Dockerfile, image, packages, variables."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from submitter import guard
 from submitter.environment import EnvironmentDefinition
-from submitter.guard import shown
 
 _CONDA_SPEC = re.compile(r"\s*([\w.\-]+(?:::[\w.\-]+)?)\s*(.*)")
 
@@ -34,12 +35,17 @@ class Change:
     after: str | None
 
 
-def changes(before: EnvironmentDefinition, after: EnvironmentDefinition) -> Sequence[Change]:
+def changes(
+    before: EnvironmentDefinition,
+    after: EnvironmentDefinition,
+    environ: Mapping[str, str] = os.environ,
+) -> Sequence[Change]:
     """Hold two environments against each other.
 
     Args:
         before: Usually the one that is registered.
         after: Usually the one in docker/.
+        environ: This machine's variables, whose credentials are masked.
 
     Returns:
         Every change; none if and only if both have the same content hash, so that registering
@@ -49,11 +55,12 @@ def changes(before: EnvironmentDefinition, after: EnvironmentDefinition) -> Sequ
         *_lines(before.dockerfile, after.dockerfile),
         *_entries("image", {"": before.image or None}, {"": after.image or None}),
         *_conda(before.conda, after.conda),
-        *_variables(before.variables, after.variables),
+        *_entries("variable", before.variables, after.variables),
     ]
     if not found and before.content_hash != after.content_hash:
         found.append(Change("conda", "order", "the same entries", "in another order"))
-    return found
+    search = guard.Search(guard.own_forms(environ))
+    return [_masked(change, search) for change in found]
 
 
 def _lines(before: str | None, after: str | None) -> Iterator[Change]:
@@ -64,14 +71,14 @@ def _lines(before: str | None, after: str | None) -> Iterator[Change]:
         pairs = zip_longest(old[i:i_end], new[j:j_end])
         for offset, (was, now) in enumerate(pairs):
             line = (i if now is None else j) + offset + 1
-            yield Change("Dockerfile", f"line {line}", _masked(was), _masked(now))
+            yield Change("Dockerfile", f"line {line}", was, now)
 
 
 def _conda(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[Change]:
     old, new = before or {}, after or {}
-    others = {key: json.dumps(value) for key, value in old.items() if key != "dependencies"}
-    now = {key: json.dumps(value) for key, value in new.items() if key != "dependencies"}
-    yield from _entries("conda", others, now)
+    old_others = {key: json.dumps(value) for key, value in old.items() if key != "dependencies"}
+    new_others = {key: json.dumps(value) for key, value in new.items() if key != "dependencies"}
+    yield from _entries("conda", old_others, new_others)
     yield from _entries("conda", _conda_packages(old), _conda_packages(new))
     yield from _entries("pip", _pip_packages(old), _pip_packages(new))
 
@@ -98,22 +105,20 @@ def _pip_packages(conda: Mapping[str, Any]) -> Mapping[str, str]:
     return packages
 
 
-def _variables(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Change]:
-    """Compare values, but show credentials masked: both may look alike then."""
-    for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name), after.get(name)
-        if old != new:
-            yield Change("variable", name, _masked(old, name), _masked(new, name))
-
-
 def _entries(
     part: str, before: Mapping[str, str | None], after: Mapping[str, str | None]
 ) -> Iterator[Change]:
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
         if old != new:
-            yield Change(part, name, _masked(old), _masked(new))
+            yield Change(part, name, old, new)
 
 
-def _masked(text: str | None, name: str = "environment") -> str | None:
-    return None if text is None else shown(name, text)
+def _masked(change: Change, search: guard.Search) -> Change:
+    """Mask what was compared as it is: two credentials look alike then."""
+    by_name = change.name if change.part == "variable" else "environment"
+    before, after = (
+        None if text is None else guard.masked(guard.shown(by_name, text), search)
+        for text in (change.before, change.after)
+    )
+    return replace(change, name=guard.masked(change.name, search), before=before, after=after)

@@ -1,5 +1,6 @@
 """Open the workspace: named by options, or by the nearest config.json."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -123,6 +124,22 @@ def find_config(start: Path) -> Path | None:
     candidates = (".azureml/config.json", "aml_config/config.json", "config.json")
     found = (folder / name for name in candidates for folder in (start, *start.parents))
     return next((path for path in found if path.is_file()), None)
+
+
+def read_config(path: Path) -> tuple[str, str, str]:
+    """Return the subscription, the resource group and the name that a config.json gives.
+
+    Raises:
+        WorkspaceError: It is no config.json of a workspace.
+    """
+    try:
+        named = json.loads(path.read_text(encoding="utf-8"))
+        return named["subscription_id"], named["resource_group"], named["workspace_name"]
+    except (OSError, ValueError, TypeError, KeyError):
+        raise WorkspaceError(
+            f"{path} is no workspace's config.json: it needs subscription_id, resource_group and "
+            "workspace_name. Download it anew from the workspace's page in Azure ML studio."
+        ) from None
 
 
 def require_config(start: Path) -> Path:

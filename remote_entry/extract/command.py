@@ -46,7 +46,8 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
     outcome = extract(spec, SqlServer(database), watch, bounds=bounds)
     around = Circumstances(
         secrets=secrets_of(access.bundle),
-        server=database.connector.server,
+        # With SQL_SERVER_FROM_WORKSPACE the name itself comes from a vault.
+        server=database.connector.masker.mask_text(database.connector.server),
         driver=driver_of(database.connector.connection_string),
         began=began.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - clock, 3),

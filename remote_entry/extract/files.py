@@ -28,7 +28,7 @@ class Files:
 
     Args:
         root: The folder.
-        step: Is told before each operation on the disk, and after the last one of each method.
+        step: Is told before each change on the disk.
     """
 
     def __init__(self, root: Path, step: Step = no_step) -> None:
@@ -43,11 +43,11 @@ class Files:
         folder = self.root / name
         above = (folder, *folder.parents)
         missing = [path for path in above if not path.exists()]
-        within = above[: len(folder.relative_to(self.root).parts) + 1]
+        within = len(folder.relative_to(self.root).parts) + 1
         for path in reversed(missing):
             self._step(f"mkdir {path.name}")
             path.mkdir(exist_ok=True)
-        for path in reversed(above[: max(len(missing), len(within))]):
+        for path in reversed(above[: max(len(missing), within)]):
             self._sync_folder(path.parent)
 
     def publish(self, name: str, document: Mapping[str, Any]) -> bool:
@@ -94,21 +94,19 @@ class Files:
         """See that the folder's own list of names is on the disk."""
         self._sync_folder(self.root / name)
 
-    def read(self, name: str) -> Any:
-        """Return a published document; None if there is none."""
+    def read(self, name: str, *, sha256: str = "") -> Any:
+        """Return a published document; None if there is none, or none of this digest."""
         try:
-            return json.loads((self.root / name).read_bytes())
+            content = (self.root / name).read_bytes()
         except FileNotFoundError:
             return None
+        if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+            return None
+        return json.loads(content)
 
     def digest(self, name: str) -> str:
-        """Return a file's SHA-256."""
-        with (self.root / name).open("rb") as file:
-            # hashlib.file_digest is new in Python 3.11
-            digest = hashlib.sha256()
-            while block := file.read(2**20):
-                digest.update(block)
-        return digest.hexdigest()
+        """Return a document's SHA-256."""
+        return hashlib.sha256((self.root / name).read_bytes()).hexdigest()
 
     def names(self, name: str = "") -> list[str]:
         """Return what is in a folder, sorted; nothing if there is no such folder."""

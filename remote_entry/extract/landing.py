@@ -26,9 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from remote_entry.errors import ExtractError
+from remote_entry.extract.data_set import Column, Window
 from remote_entry.extract.files import Files
-from remote_entry.extract.schema import Column
-from remote_entry.extract.windows import Window
 
 _LOG = "_log"
 _FORMAT = 1
@@ -188,21 +187,20 @@ class Landing:
         }
         name = f"{attempt.folder}/_MANIFEST.json"
         self.files.publish(name, manifest)  # or somebody has: the parts are the same
-        written = self.files.read(name)
         self.files.make_folder(_LOG)
-        line = {
-            "format": _FORMAT,
-            "number": plan.entry,
-            "version": plan.version,
-            "window": asdict(plan.window),
-            "cursor": plan.cursor,
-            "columns": [asdict(column) for column in plan.columns],
-            "folder": attempt.folder,
-            "manifest_sha256": self.files.digest(name),
-            "rows": written["rows"],
-        }
-        self.files.publish(f"{_LOG}/{_log_name(plan.entry)}", line)
-        entry = self.log()[plan.entry - 1]
+        own = Entry(
+            number=plan.entry,
+            version=plan.version,
+            window=plan.window,
+            cursor=plan.cursor,
+            columns=plan.columns,
+            folder=attempt.folder,
+            manifest_sha256=self.files.digest(name),
+            rows=manifest["rows"],
+        )
+        line = f"{_LOG}/{_log_name(plan.entry)}"
+        self.files.publish(line, {"format": _FORMAT, **asdict(own)})
+        entry = _entry(self.files.read(line), self.files.root)
         if entry.folder == attempt.folder:
             attempt.clean()
         return entry
@@ -214,8 +212,8 @@ class Landing:
             ExtractError: Its manifest is not the one that was committed.
         """
         name = f"{entry.folder}/_MANIFEST.json"
-        document = self.files.read(name)
-        if document is None or self.files.digest(name) != entry.manifest_sha256:
+        document = self.files.read(name, sha256=entry.manifest_sha256)
+        if document is None:
             raise _damaged(self.files.root, f"{name} is not what entry {entry.number} names")
         return [_part(part) for part in document["parts"]]
 
@@ -339,7 +337,11 @@ def _part(document: Mapping[str, Any]) -> Part:
 def _entry(document: Mapping[str, Any], root: Path) -> Entry:
     known = dict(document)
     if known.pop("format") != _FORMAT:
-        raise _damaged(root, "it was written by another version of this program")
+        raise ExtractError(
+            f"The data set in {root} was written by another version of this program",
+            kind="extract.damaged",
+            hint="use that version, or extract into a new name",
+        )
     known |= {"window": Window(**document["window"]), "columns": _columns(document)}
     return Entry(**known)
 

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from remote_entry.extract.cursors import CursorKind
+from remote_entry.extract.data_set import Window
 from remote_entry.extract.files import NewFile
 from remote_entry.extract.landing import Attempt, Part
-from remote_entry.extract.windows import Window
 
 Note = Callable[[int, int], object]
 
@@ -65,8 +65,8 @@ def write_parts(
     batches: Iterable[pa.RecordBatch],
     shape: Shape,
     note: Note,
-) -> bool:
-    """Write and commit the rows that are left.
+) -> None:
+    """Write and commit the rows that are left, unless somebody else commits one of the parts first.
 
     Args:
         attempt: Whose they are.
@@ -75,9 +75,6 @@ def write_parts(
         batches: The rows, in the order of the cursor.
         shape: How parts look.
         note: Receives rows and bytes as they are written.
-
-    Returns:
-        False if somebody else committed one of the parts first: look where to go on.
     """
     draft = _Draft(attempt, place.index, place.window.lo, schema, shape)
     try:
@@ -91,10 +88,11 @@ def write_parts(
                 rest = rest.slice(cut)
                 if not rest.num_rows:
                     break
-                if not draft.commit(draft.cursor_of(rest.slice(0, 1)), is_last=False):
-                    return False
-                draft = draft.next()
-        return draft.commit(place.window.hi, is_last=True)
+                hi = draft.cursor_of(rest.slice(0, 1))
+                if not draft.commit(hi, is_last=False):
+                    return
+                draft = draft.next(hi)
+        draft.commit(place.window.hi, is_last=True)
     finally:
         draft.abandon()
 
@@ -108,7 +106,6 @@ class _Draft:
         self._attempt = attempt
         self._index = index
         self._lo = lo
-        self._hi: str | None = None
         self._schema = schema
         self._shape = shape
         self._name = f"part-{index:05d}-{uuid.uuid4().hex[:12]}.parquet"
@@ -160,7 +157,6 @@ class _Draft:
 
     def commit(self, hi: str | None, *, is_last: bool) -> bool:
         """Close the file and commit the part, which ends before ``hi``."""
-        self._hi = hi
         size, digest = 0, ""
         if self._writer is not None and self._file is not None:
             self._writer.close()
@@ -179,9 +175,9 @@ class _Draft:
         )
         return self._attempt.add(part)
 
-    def next(self) -> "_Draft":
-        """Return the part that follows."""
-        return _Draft(self._attempt, self._index + 1, self._hi, self._schema, self._shape)
+    def next(self, lo: str | None) -> "_Draft":
+        """Return the part that follows, which begins at ``lo``."""
+        return _Draft(self._attempt, self._index + 1, lo, self._schema, self._shape)
 
     def abandon(self) -> None:
         """Remove the file if it was not finished."""

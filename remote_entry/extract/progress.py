@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from remote_entry.extract.windows import Window
+from remote_entry.extract.data_set import Window
 
 LOG_SECONDS = 30.0
 TERMINAL_SECONDS = 0.5

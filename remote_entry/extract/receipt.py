@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import sys
 import uuid
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from remote_entry.extract.run import Landed, Outcome
 from remote_entry.extract.spec import Spec
+from remote_entry.flush import FLUSH_SECONDS
 from remote_entry.settings.references import SecretReference
 from remote_entry.supervision.handover import Bundle
 from remote_entry.version import __version__
@@ -57,14 +57,14 @@ def receipt(spec: Spec, outcome: Outcome, around: Circumstances) -> dict[str, An
         "rows_without_cursor": outcome.without_cursor,
         "rows_too_late_for_the_window_before": outcome.late,
         "windows": [_window(landed) for landed in outcome.landed],
-        "columns": [column.as_json() for column in outcome.columns],
+        "columns": [asdict(column) for column in outcome.columns],
         **asdict(around),
         "remote_entry": __version__,
     }
 
 
 def write_receipt(document: Mapping[str, Any], spec: Spec, folder: Path) -> Path:
-    """Write a receipt under a name of its own.
+    """Write a receipt; a later one of the same run and window replaces it.
 
     Args:
         document: The receipt.
@@ -124,7 +124,7 @@ def log_metrics(document: Mapping[str, Any], environ: Mapping[str, str]) -> None
     try:
         for key, value in values.items():
             run.log(f"{name} {key}", value)
-        run.flush(timeout_seconds=30)
+        run.flush(timeout_seconds=FLUSH_SECONDS)
     except Exception as error:  # noqa: BLE001 (the rows are landed: only tell)
         sys.stderr.write(f"remote_entry: metrics could not be logged ({type(error).__name__})\n")
 
@@ -135,7 +135,7 @@ def driver_of(connection_string: str) -> str:
 
     for keyword, value in split_connection_string(connection_string).items():
         if keyword.lower() == "driver":
-            return os.path.basename(value)  # noqa: PTH119 - it may be a name with slashes
+            return Path(value).name
     return ""
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from remote_entry.errors import ExtractError, SqlError
 from remote_entry.extract.cursors import kind_of
+from remote_entry.extract.data_set import Column, Window
 from remote_entry.extract.files import Files, Step, no_step
 from remote_entry.extract.landing import Attempt, Entry, Landing, Plan, of_last_version
 from remote_entry.extract.parts import Note, Shape, place_of, write_parts
 from remote_entry.extract.schema import (
-    Column,
     Drift,
     columns_of,
     find_drift,
@@ -23,7 +23,6 @@ from remote_entry.extract.source import Source
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.verify import Verification, verify
 from remote_entry.extract.windows import (
-    Window,
     asked_window,
     count_rows,
     next_window,
@@ -110,7 +109,7 @@ def extract(
         source: The server.
         watch: Is told of it.
         bounds: The range to land in place of what is new.
-        step: Is told before each operation on the disk.
+        step: Is told before each change on the disk.
 
     Raises:
         ExtractError: What was landed before, or the data, forbids it.
@@ -121,17 +120,17 @@ def extract(
     columns = columns_of(declared, spec)
     without_cursor = refuse_nulls(source, spec)
     work = _Work(spec, source, watch, landing, columns, bounds)
-    late = work.count_late()
     landed: list[Landed] = []
-    for _ in range(_MOST_WINDOWS):
-        try:
+    try:
+        late = work.count_late()
+        for _ in range(_MOST_WINDOWS):
             one, is_over = work.land_one()
-        except OSError as error:  # the disk is full, read-only or gone
-            raise _disk_refused(spec, error) from None
-        if one is not None:
-            landed.append(one)
-        if is_over:
-            return Outcome(columns, tuple(landed), without_cursor, late)
+            if one is not None:
+                landed.append(one)
+            if is_over:
+                return Outcome(columns, tuple(landed), without_cursor, late)
+    except OSError as error:  # the disk is full, read-only or gone
+        raise _disk_refused(spec, error) from None
     raise ExtractError(
         f"Other processes were faster {_MOST_WINDOWS} times in {spec.folder}",
         kind="extract.contention",

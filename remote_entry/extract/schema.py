@@ -8,36 +8,16 @@ as its metadata ``sql_type``.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.cursors import kind_of
+from remote_entry.extract.data_set import Column
 from remote_entry.extract.spec import Spec
 from remote_entry.marked_yaml import nearest
 from remote_entry.reading.describe import Declaration
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the query.
-
-    Attributes:
-        name: Its name.
-        type: Its type as T-SQL writes it, in lower case.
-    """
-
-    name: str
-    type: str
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.type}"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it for a manifest."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

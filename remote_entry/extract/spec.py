@@ -38,6 +38,7 @@ _MOST_SECONDS = 366 * 86400
 # name, schema.name, or three parts; each bare or in brackets
 _PART = r"(?:\[(?:[^\]]|\]\])+\]|[\w@#$]+)"
 _TABLE = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NOT_BUILT = "is not built yet."
 
 
@@ -192,8 +193,9 @@ class Spec(_Section):
     @classmethod
     def _to_is_local(cls, value: str) -> str:
         if "://" in value:
-            scheme = value.partition("://")[0]
-            raise ValueError(f"landing in {scheme}:// {_NOT_BUILT} Name a local directory.")
+            scheme = _SCHEME.match(value)  # no more of it: a connection string holds a key
+            where = scheme[0] if scheme else "a URL"
+            raise ValueError(f"landing in {where} {_NOT_BUILT} Name a local directory.")
         return value
 
     @field_validator("isolation")

@@ -31,7 +31,8 @@ class Verification:
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a manifest or a receipt."""
-        verdict = "exact" if self.is_exact else "rows left the window meanwhile"
+        moved = "left" if self.written > self.after else "came into"
+        verdict = "exact" if self.is_exact else f"rows {moved} the window meanwhile"
         return {
             "counted_before": self.before,
             "written": self.written,

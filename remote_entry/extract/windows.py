@@ -12,30 +12,12 @@ is missed. Rowversions need no trust.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.cursors import CursorKind, kind_of, quoted
+from remote_entry.extract.data_set import Window
 from remote_entry.extract.source import Source
 from remote_entry.extract.spec import Spec
-
-
-@dataclass(frozen=True)
-class Window:
-    """A range of the cursor.
-
-    Attributes:
-        lo: The first value in it, as the server's own text; None for no lower bound.
-        hi: The first value behind it; None, without a cursor, for everything.
-    """
-
-    lo: str | None = None
-    hi: str | None = None
-
-    def __str__(self) -> str:
-        if self.hi is None:
-            return "everything"
-        return f"[{self.lo or 'the beginning'}, {self.hi})"
 
 
 def rows_query(spec: Spec, window: Window) -> str:

@@ -1,18 +1,16 @@
 """`submitter doctor`: which hop between this machine and the run's data is broken?"""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from submitter.cli.following import LEFT_WITH_CTRL_C
 from submitter.cli.options import AllowPlaintext, AsJson, in_workspace
 from submitter.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from submitter.workspace import WorkspaceAddress
-
-_INTERRUPTED = 130
 
 
 @in_workspace
@@ -40,18 +38,13 @@ def doctor(
             job_file,
             address=address,
             remote=remote,
-            report=(lambda _: None) if as_json else _show,
+            report=(lambda _: None) if as_json else typer.echo,
             on_status=lambda status: say(f"[the run is {status}]"),
             allow_plaintext=allow_plaintext or (),
         )
     except KeyboardInterrupt:
         say("Left. A run that was going is cancelled.")
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(LEFT_WITH_CTRL_C) from None
     if as_json:
         print_json(found.as_json())
     raise typer.Exit(found.exit_code)
-
-
-def _show(hop: object) -> None:
-    typer.echo(hop)
-    sys.stdout.flush()

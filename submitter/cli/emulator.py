@@ -1,6 +1,5 @@
 """`submitter emulator`: the Azure that runs on a laptop."""
 
-import json
 import os
 import shlex
 import signal
@@ -126,25 +125,15 @@ def _emulator(config: Path | None) -> Iterator["Emulator"]:
 
 def _in_the_projects_workspace(config: "Config") -> "Config":
     """Play the workspace that this folder's config.json names, if there is one."""
-    from submitter.errors import WorkspaceError
-    from submitter.workspace import find_config
+    from submitter.workspace import find_config, read_config
 
     path = find_config(Path.cwd())
     if path is None:
         return config
-    try:
-        named = json.loads(path.read_text(encoding="utf-8"))
-        workspace = replace(
-            config.workspace,
-            subscription_id=named["subscription_id"],
-            resource_group=named["resource_group"],
-            name=named["workspace_name"],
-        )
-    except (OSError, ValueError, TypeError, KeyError):
-        raise WorkspaceError(
-            f"{path} is no workspace's config.json: it needs subscription_id, resource_group and "
-            "workspace_name. Download it anew from the workspace's page in Azure ML studio."
-        ) from None
+    subscription, group, name = read_config(path)
+    workspace = replace(
+        config.workspace, subscription_id=subscription, resource_group=group, name=name
+    )
     return replace(config, workspace=workspace)
 
 

@@ -94,17 +94,18 @@ def show(
     import yaml
 
     from submitter.backends.azureml_core import AzureMLCore
-    from submitter.guard import shown
+    from submitter.guard import Search, masked, own_forms, shown
 
+    search = Search(own_forms(os.environ))
     found = AzureMLCore(open_workspace()).environment(_reference(name))
     definition = found.definition
     data = {
         "name": found.name,
         "version": found.version,
         "variables": {key: shown(key, value) for key, value in definition.variables.items()},
-        "image": definition.image,
-        "dockerfile": definition.dockerfile,
-        "conda": definition.conda,
+        "image": masked(definition.image, search),
+        "dockerfile": masked(definition.dockerfile, search),
+        "conda": masked(definition.conda, search),
     }
     if as_json:
         print_json(data)

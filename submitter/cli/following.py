@@ -62,7 +62,7 @@ def show_to_its_end(
     screen = LogScreen(sys.stderr if as_json else sys.stdout)
     wanted = [*logs, *(["*"] if all_logs else [])]
     following = _start(run, screen, wanted)
-    with _termination_interrupts():
+    with termination_interrupts():
         details = _wait(following, run, screen)
     screen.finish()
     return details
@@ -144,7 +144,9 @@ class _Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def _termination_interrupts() -> Iterator[None]:
+def termination_interrupts() -> Iterator[None]:
+    """Let SIGTERM interrupt as Ctrl-C does; nobody is asked anything then."""
+
     def leave(*_: object) -> None:
         raise _Terminated
 

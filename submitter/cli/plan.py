@@ -98,7 +98,7 @@ def _lines(plan: "Plan", seen: _Seen | None, most: int | None) -> Iterator[str]:
     yield f"command      {data['command']}"
     yield f"snapshot     {_snapshot_line(plan, seen)}"
     files = sorted(summary.own_files(plan), key=lambda file: -file.size)
-    yield from _some([f"{_file_line(file)}" for file in files], "file", most)
+    yield from _some([_file_line(file) for file in files], "file", most)
     kept_out = [f"{out.path}  ({out.rule})" for out in plan.kept_out]
     yield from _some(kept_out, "kept out", most)
     for kind, name in (("variable", "variables"), ("input", "inputs"), ("tag", "tags")):

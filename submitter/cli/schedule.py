@@ -1,7 +1,5 @@
 """`submitter schedule`: when a job runs, who wakes it up, and what is due now."""
 
-import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from submitter.cli.following import LEFT_WITH_CTRL_C
+from submitter.cli.following import LEFT_WITH_CTRL_C, termination_interrupts
 from submitter.cli.options import AllowPlaintext, AsJson, JobFile, OpenWorkspace, in_workspace
 from submitter.cli.output import print_json, print_rows, say
 
@@ -246,17 +244,9 @@ def _write(path: Path, text: str) -> None:
 @contextmanager
 def _left_cleanly() -> Iterator[None]:
     """Take SIGTERM for a Ctrl-C, and end on either with one sentence."""
-
-    def leave(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, leave)
     try:
-        yield
+        with termination_interrupts():
+            yield
     except KeyboardInterrupt:
         say("Left. What was submitted goes on; what is due will be due at the next look.")
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(LEFT_WITH_CTRL_C)  # at once: threads may be in the middle of a request
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        raise typer.Exit(LEFT_WITH_CTRL_C) from None

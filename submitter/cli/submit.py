@@ -149,12 +149,14 @@ def _tell(plan: "Plan", survey: "Survey") -> None:
 
 def _tell_changes(plan: "Plan", workspace: Any) -> None:
     """Tell a person at a terminal what differs from the last submission of the same job."""
+    if not sys.stderr.isatty():
+        return
     from submitter import summary
     from submitter.submission import records
     from submitter.workspace import full_name
 
     before = records.last_of(plan.job, full_name(workspace))
-    if before is None or not sys.stderr.isatty():
+    if before is None:
         return
     changes = summary.differences(before.fingerprint, summary.fingerprint(plan))
     say(f"since {before.run_id}: {'nothing has changed' if not changes else ''}")

@@ -91,6 +91,7 @@ def examine(
         walk,
         allow_plaintext=tuple(allow_plaintext),
         on_status=on_status,
+        environ=environ,
     )
     for hop in found.hops:
         report(hop)

@@ -43,6 +43,7 @@ def check_in_a_run(
     *,
     allow_plaintext: tuple[str, ...],
     on_status: Callable[[str], object],
+    environ: Mapping[str, str],
 ) -> RemoteCheck:
     """Submit the check in the job's environment, on its compute, with its variables; wait for it.
 
@@ -54,6 +55,7 @@ def check_in_a_run(
         walk: Reports the run itself as one hop.
         allow_plaintext: Variables that may carry a credential in clear.
         on_status: Receives each new status of the run.
+        environ: This machine's variables, whose credentials must not travel.
 
     Returns:
         What the run found.
@@ -62,7 +64,7 @@ def check_in_a_run(
 
     def attempt() -> str:
         nonlocal found
-        made = plan(_tiny(job), allow_plaintext=allow_plaintext)
+        made = plan(_tiny(job), allow_plaintext=allow_plaintext, environ=environ)
         backend = AzureMLCore(workspace)
         run_id = run_ids.fresh(made.job)
         try:

@@ -198,7 +198,7 @@ class Secrets:
         left = expires - datetime.now(timezone.utc)
         timeout = self._job.limits.timeout
         longest = timedelta(seconds=timeout or 0)
-        if left < longest or left < timedelta():
+        if left < longest:
             when = "has expired" if left < timedelta() else f"expires in {_readable(left)}"
             limit = f", and the job may take {_readable(longest)}" if timeout else ""
             raise _broken(

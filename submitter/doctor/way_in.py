@@ -1,16 +1,15 @@
 """The first hops: where the configuration is, who is signed in, the workspace, and the role."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from submitter.account import Account, find_account
+from submitter.account import PRINCIPAL, Account, find_account
 from submitter.backends.azureml_core import AzureMLCore
 from submitter.doctor.walk import Finding, Walk
-from submitter.errors import SignInError, WorkspaceError
+from submitter.errors import SignInError
 from submitter.service import ask
-from submitter.workspace import WorkspaceAddress, open_workspace, require_config
+from submitter.workspace import WorkspaceAddress, open_workspace, read_config, require_config
 
 SUBMIT = "Microsoft.MachineLearningServices/workspaces/experiments/runs/submit/action"
 REGISTER = "Microsoft.MachineLearningServices/workspaces/environments/write"
@@ -18,7 +17,7 @@ READ = "Microsoft.MachineLearningServices/workspaces/environments/read"
 _MEANINGS = {SUBMIT: "submit runs", REGISTER: "register environments", READ: "read environments"}
 # What decides where this machine's requests go and who makes them; shown by name only.
 _VARIABLES = (
-    *("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_CONFIG_DIR"),
+    *(*PRINCIPAL, "AZURE_CONFIG_DIR"),
     *("HTTPS_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "SUBMITTER_TIMEOUT", "CI"),
 )
 
@@ -80,15 +79,7 @@ class WayIn:
             where = f"{self._address.name} in {self._address.resource_group}, from the options"
             return f"{where}\n{told}"
         path = require_config(self._address.config or Path.cwd())
-        try:
-            named = json.loads(path.read_text(encoding="utf-8"))
-            workspace, group = named["workspace_name"], named["resource_group"]
-            named["subscription_id"]
-        except (OSError, ValueError, TypeError, KeyError):
-            raise WorkspaceError(
-                f"{path} is no workspace's config.json: it needs subscription_id, resource_group "
-                "and workspace_name."
-            ) from None
+        _, group, workspace = read_config(path)
         return f"{workspace} in {group}, from {path}\n{told}"
 
     def _sign_in(self) -> str:

@@ -60,13 +60,13 @@ class ProcessGroup:
         self._changed = threading.Condition()
         self.failed: int | None = None
         try:
-            for program in programs:
-                self._processes.append(self._start(program))
+            for number, program in enumerate(programs):
+                process = self._start(program)
+                self._processes.append(process)
+                threading.Thread(target=self._watch, args=(number, process), daemon=True).start()
         except BaseException:
             self._kill_everything()
             raise
-        for number, process in enumerate(self._processes):
-            threading.Thread(target=self._watch, args=(number, process), daemon=True).start()
 
     def wait(self, seconds: float | None = None) -> int | None:
         """Wait until every program has ended, or one has failed, which ends the others.

@@ -4,7 +4,7 @@ from submitter.guard.files import in_files
 from submitter.guard.findings import Finding, described, refuse
 from submitter.guard.own_values import own_forms
 from submitter.guard.search import Hit, Search
-from submitter.guard.texts import in_texts, in_variables
+from submitter.guard.texts import in_texts, in_variables, masked
 from submitter.guard.variables import (
     MASK,
     holds_credential,
@@ -24,6 +24,7 @@ __all__ = [
     "in_texts",
     "in_variables",
     "looks_like_credential",
+    "masked",
     "own_forms",
     "refuse",
     "shown",

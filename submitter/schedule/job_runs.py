@@ -13,7 +13,7 @@ from submitter.errors import NotFoundError
 from submitter.job import Job
 from submitter.runs.handle import RunHandle
 from submitter.submission import run_ids
-from submitter.submission.submitting import submit
+from submitter.submission.submitting import get_run, submit
 
 _SEARCHED = 200  # of the experiment's newest runs
 _OF_A_TIME = r"_\d{8}T\d{6}Z(_\w+)?"
@@ -42,13 +42,14 @@ class JobRuns:
         self._allowed = allow_plaintext
         self.handles: list[RunHandle] = []
 
-    def exists(self, instant: datetime) -> bool:
-        """Tell whether there is a run for an instant, however it stands."""
+    def find(self, instant: datetime) -> str | None:
+        """Return the id of the run for an instant, however it stands; `None` if there is none."""
         try:
-            AzureMLCore(self._workspace).run(run_ids.scheduled(self._job(), instant))
+            run = get_run(run_ids.scheduled(self._job(), instant), workspace=self._workspace)
         except NotFoundError:
-            return False
-        return True
+            return None
+        self.handles.append(run)
+        return run.id
 
     def going(self) -> str | None:
         """Return the id of a run of the schedule that has not ended."""

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Literal, Protocol
+from typing import Literal, NoReturn, Protocol
 
 from submitter.errors import SubmitterError
 from submitter.schedule.due import CatchUp, due
@@ -23,8 +23,8 @@ _LONGEST_NAP = 60.0
 class ScheduledRuns(Protocol):
     """The runs that a job's schedule makes."""
 
-    def exists(self, instant: datetime) -> bool:
-        """Tell whether there is a run for an instant, however it stands."""
+    def find(self, instant: datetime) -> str | None:
+        """Return the id of the run for an instant, however it stands; `None` if there is none."""
 
     def going(self) -> str | None:
         """Return the id of a run of the schedule that has not ended."""
@@ -88,7 +88,7 @@ class Keeper:
         while not self._submit_what_waits():
             self.clock.sleep(_QUEUE_SECONDS)
 
-    def for_ever(self) -> None:
+    def for_ever(self) -> NoReturn:
         """Handle what is due, until an interrupt; what fails is said and tried again."""
         while True:
             pause = _LONGEST_NAP
@@ -126,14 +126,15 @@ class Keeper:
         while self._waiting:
             instant = self._waiting[0]
             # Who has a run is not asked whether another one goes on: it may be its own.
-            going = None if self.runs.exists(instant) else self.runs.going()
+            run_id = self.runs.find(instant)
+            going = None if run_id else self.runs.going()
             if going and self.overlap == "queue":
                 self._say(f"{self._named(instant)}: waits for the end of {going}.")
                 return False
             if going:
                 self._say(f"{self._named(instant)}: skipped, for {going} goes on.")
             else:
-                run_id = self.runs.submit(instant)
+                run_id = run_id or self.runs.submit(instant)
                 self.ids.append(run_id)
                 self._say(f"{self._named(instant)}: {run_id}")
             self._waiting.popleft()

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "localhost/submitter:latest"
@@ -98,8 +99,7 @@ def test_no_credential_of_this_machine_reaches_a_layer(
 def test_the_bill_of_materials_names_what_was_locked() -> None:
     """Every pin of docker/requirements.lock for the image's Python, at its version."""
     bill = json.loads((ROOT / "build/image/sbom.json").read_text())
-    found = {each["name"].lower().replace("_", "-"): each["version"] for each in bill["components"]}
-    found = {name.replace(".", "-"): version for name, version in found.items()}
+    found = {canonicalize_name(each["name"]): each["version"] for each in bill["components"]}
     locked = {}
     for line in (ROOT / "docker/requirements.lock").read_text().splitlines():
         if "==" in line and not line.startswith(" "):

@@ -67,6 +67,31 @@ def test_a_difference_as_data(shell: Shell) -> None:
     assert "x7y8z9" not in found.stdout
 
 
+def test_no_credential_of_an_environment_is_shown(shell: Shell) -> None:
+    """Whoever let one through knowingly does not see it on the screen all the same."""
+    value = "hunter2" + "xyz9Q-canary"
+    dockerfile = shell.folder / "docker/Dockerfile"
+    plain = dockerfile.read_text(encoding="utf-8")
+    dockerfile.write_text(f"{plain}ENV DB_PASSWORD={value}\nENV MODE={value[::-1]}\n")
+    variables = {"OTHER_TOKEN": value[::-1]}  # this machine's own, in a variable of any name
+    refused = shell("env", "register", "leaky", **variables)
+    assert refused.returncode == 2
+    allowed = [f"--allow-plaintext={place}" for place in _places(refused.stderr)]
+    assert shell("env", "register", "leaky", *allowed, **variables).returncode == 0
+    dockerfile.write_text(plain, encoding="utf-8")
+    for verb in (["show"], ["show", "--json"], ["diff"], ["diff", "--json"]):
+        done = shell("env", verb[0], "leaky", *verb[1:], **variables)
+        assert "FROM ${BASE_IMAGE}" in done.stdout or verb[0] == "diff"
+        assert "••••••" in done.stdout
+        assert value not in done.stdout + done.stderr
+        assert value[::-1] not in done.stdout + done.stderr
+
+
+def _places(refusal: str) -> list[str]:
+    """Return what to allow for each finding that a refusal lists."""
+    return [line.strip().partition(": ")[0] for line in refusal.splitlines() if line[:2] == "  "]
+
+
 def test_wrong_names_and_folders_are_told_apart_from_differences(shell: Shell) -> None:
     """Codes 4 and 2, never 9."""
     assert shell("env", "diff", "nowhere").returncode == 4

@@ -8,9 +8,11 @@ from submitter.cli.runs.run_argument import RunName, find
 @in_workspace
 def cancel(run_name: RunName, *, open_workspace: OpenWorkspace, as_json: AsJson = False) -> None:
     """Ask the service to stop a run."""
+    from submitter.backends.base import ENDED
+
     run = find(run_name, open_workspace)
     status = run.status
-    ended = status in ("Completed", "Failed", "Canceled")
+    ended = status in ENDED
     if not ended:
         run.cancel()
     if as_json:

@@ -3,7 +3,8 @@
 import json
 import shlex
 
-from submitter.schedule.rendering.request import EVERY_LOOK, PRINCIPAL, Request
+from submitter.account import PRINCIPAL
+from submitter.schedule.rendering.request import EVERY_LOOK, Request
 from submitter.schedule.triggers import triggers
 
 
@@ -22,7 +23,7 @@ def render(request: Request) -> dict[str, str]:
         for each in triggers(request.schedule)
     )
     comment = request.comment(
-        "The crons are in UTC, and those of all offsets that the zone has in a year.",
+        "The crons are in UTC, and those of all offsets that the zone has in two years.",
         "'always' starts it also when nothing was committed. The secrets are those of the variable",
         "group 'submitter' (Pipelines, Library): a pipeline's step gets a secret only by name.",
     )

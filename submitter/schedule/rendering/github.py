@@ -3,8 +3,9 @@
 import json
 import shlex
 
+from submitter.account import PRINCIPAL
 from submitter.errors import InputError
-from submitter.schedule.rendering.request import EVERY_LOOK, PRINCIPAL, Request
+from submitter.schedule.rendering.request import EVERY_LOOK, Request
 from submitter.schedule.triggers import Trigger, triggers
 
 _SHORTEST = 5  # minutes between two triggers, says GitHub
@@ -20,7 +21,7 @@ def render(request: Request) -> dict[str, str]:
     _refuse_what_is_too_dense(lines)
     command = ("submitter", *request.arguments(request.path_in_the_repository(), EVERY_LOOK))
     comment = request.comment(
-        "The crons are in UTC, and those of all offsets that the zone has in a year.",
+        "The crons are in UTC, and those of all offsets that the zone has in two years.",
         "GitHub starts workflows late at times, drops some, and stops after 60 days without a",
         "commit. The secrets are the repository's (Settings, Secrets and variables, Actions).",
     )

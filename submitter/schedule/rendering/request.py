@@ -1,7 +1,7 @@
 """What a scheduler is to keep, whichever it is."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,6 @@ from submitter.schedule.keeping import Overlap
 from submitter.submission import run_ids
 
 Target = Literal["github", "azure-devops", "systemd", "crontab"]
-PRINCIPAL = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
 # How far back each look goes in a pipeline, which remembers nothing: a cloud's schedulers are hours
 # late at times. Not as far as a day, or a nightly job would run because its file was added.
 EVERY_LOOK = "6h"
@@ -50,21 +49,21 @@ class Request:
     overlap: Overlap = "skip"
     catch_up: CatchUp = "latest"
     options: tuple[str, ...] = ()
-    name: str = ""
+    name: str = field(init=False)
 
     def __post_init__(self) -> None:
         job = Job.from_file(self.job_file)
         run_ids.scheduled(job, datetime.now(timezone.utc))
-        words = (str(self.job_file), str(self.folder), *self.program, *self.options)
+        named = (str(self.job_file), str(self.folder), self.schedule.cron)
+        words = (*named, *self.program, *self.options)
         for word in words:
             if _UNSAFE.search(word):
                 raise InputError(
                     f"{word!r} cannot stand in a scheduler's file: it has a control character, or "
                     "'${{', '$(' or '##['. Rename it."
                 )
-        if not self.name:
-            stem = re.sub("[^A-Za-z0-9_-]+", "-", f"{job.experiment}-{self.job_file.stem}")
-            object.__setattr__(self, "name", f"submitter-{stem}")
+        stem = re.sub("[^A-Za-z0-9_-]+", "-", f"{job.experiment}-{self.job_file.stem}")
+        object.__setattr__(self, "name", f"submitter-{stem}")
 
     @property
     def folder(self) -> Path:

@@ -46,8 +46,8 @@ ExecStart={command}
 """
     elapses = "".join(f"OnCalendar={_calendar(each)}\n" for each in triggers(request.schedule))
     timer = f"""\
-{comment}# In UTC, at all offsets that the zone has in a year: in the zone itself, systemd skips the
-# night on which the local time does not exist.
+{comment}# In UTC, at all offsets that the zone has in two years: in the zone itself, systemd skips
+# the night on which the local time does not exist.
 [Unit]
 Description=Look what is due of {request.name}
 

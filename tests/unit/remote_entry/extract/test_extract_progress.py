@@ -2,8 +2,8 @@
 
 import io
 
+from remote_entry.extract.data_set import Window
 from remote_entry.extract.progress import Progress
-from remote_entry.extract.windows import Window
 
 
 class Terminal(io.StringIO):

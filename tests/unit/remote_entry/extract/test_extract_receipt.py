@@ -5,6 +5,7 @@ from pathlib import Path
 
 from support.played_source import spec_of
 
+from remote_entry.extract.data_set import Column
 from remote_entry.extract.receipt import (
     Circumstances,
     driver_of,
@@ -14,7 +15,6 @@ from remote_entry.extract.receipt import (
     write_receipt,
 )
 from remote_entry.extract.run import Outcome
-from remote_entry.extract.schema import Column
 from remote_entry.secret import Secret
 from remote_entry.settings.references import SecretReference
 from remote_entry.supervision.handover import Bundle

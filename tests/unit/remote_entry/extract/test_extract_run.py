@@ -225,29 +225,27 @@ def test_rows_without_a_cursor_are_refused_or_counted(tmp_path: Path, source: Pl
 
 
 @pytest.mark.parametrize(
-    ("policy", "change", "said"),
+    ("policy", "query", "said"),
     [
-        ("fail", "ALTER TABLE v ADD b int", "new: b"),
-        ("add-columns", "ALTER TABLE v DROP COLUMN a", "gone: a"),
-        ("fail", "ALTER TABLE v ALTER COLUMN a decimal(10,4)", r"decimal\(9,4\) → decimal\(10,4\)"),
+        ("fail", "SELECT id, rv, a, 1 AS b FROM v", "new: b"),
+        ("add-columns", "SELECT id, rv FROM v", "gone: a"),
+        (
+            "fail",
+            "SELECT id, rv, CAST(a AS decimal(10,4)) AS a FROM v",
+            r"decimal\(9,4\) → decimal\(10,4\)",
+        ),
     ],
 )
 def test_columns_that_changed_stop_the_extract(
-    tmp_path: Path, source: PlayedSource, policy: str, change: str, said: str
+    tmp_path: Path, source: PlayedSource, policy: str, query: str, said: str
 ) -> None:
     """Unless the spec says what to do."""
     spec = spec_of(tmp_path, table=None, query="SELECT id, rv, a FROM v", on_drift=policy)
     run(source.session, INSERT)
     land(spec, source)
-    if "ADD" in change:
-        changed = {"query": "SELECT id, rv, a, 1 AS b FROM v"}
-    elif "DROP" in change:
-        changed = {"query": "SELECT id, rv FROM v"}
-    else:
-        changed = {"query": "SELECT id, rv, CAST(a AS decimal(10,4)) AS a FROM v"}
     run(source.session, INSERT)
     with pytest.raises(ExtractError, match=said):
-        land(spec_of(tmp_path, table=None, on_drift=policy, **changed), source)
+        land(spec_of(tmp_path, table=None, on_drift=policy, query=query), source)
     assert len(landed_rows(spec)) == 2
 
 
@@ -386,3 +384,30 @@ def test_types_are_the_servers(tmp_path: Path, source: PlayedSource) -> None:
     schema = pq.read_schema(committed_parts(spec.folder)[0])
     declared = [field.metadata[b"sql_type"].decode() for field in schema]
     assert declared == ["int", "decimal(9,4)", "datetime2(7)", "timestamp"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"{}"])
+def test_a_manifest_that_is_not_the_committed_one_is_told(
+    tmp_path: Path, source: PlayedSource, damage: bytes
+) -> None:
+    """Cut off, or another document: readers get no rows of it."""
+    run(source.session, INSERT)
+    spec = spec_of(tmp_path)
+    land(spec, source)
+    [manifest] = spec.folder.glob("*/_MANIFEST.json")
+    manifest.write_bytes(damage)
+    with pytest.raises(ExtractError, match="is damaged") as caught:
+        committed_parts(spec.folder)
+    assert caught.value.kind == "extract.damaged"
+
+
+def test_a_data_set_that_cannot_be_read_is_told(tmp_path: Path, source: PlayedSource) -> None:
+    """Also where the first look counts what came late."""
+    spec = spec_of(tmp_path, **DATETIME2)
+    run(source.session, INSERT)
+    land(spec, source)
+    [entry] = (spec.folder / "_log").glob("*.json")
+    entry.unlink()
+    entry.mkdir()
+    with pytest.raises(ExtractError, match="cannot be written or read"):
+        land(spec, source)

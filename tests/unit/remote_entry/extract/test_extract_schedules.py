@@ -19,8 +19,6 @@ from support.played_source import (
     spec_of,
 )
 
-from remote_entry.errors import SqlError
-
 _NUMBER = itertools.count()
 
 
@@ -130,8 +128,6 @@ class Life:
         self.source.meanwhile = meanwhile
         try:
             land(self.spec, self.source)
-        except SqlError:
-            pass
         finally:
             self.source.meanwhile = lambda _: None
 

@@ -38,6 +38,11 @@ def test_a_spec_needs_little(tmp_path: Path) -> None:
         ("kind: rowversion", "kind: datetime2, lag: soon", "'lag' is a time such as"),
         ("to: lake", "", "extract.yml:1: the key 'to' is missing."),
         ("to: lake", "to: abfss://c@a/d", "extract.yml:4: 'to': landing in abfss:// is not built"),
+        (
+            "to: lake",
+            "to: AccountKey=d0ntTe11;BlobEndpoint=https://a",
+            "extract.yml:4: 'to': landing in a URL is not built",
+        ),
         ("to: lake", "to: lake\npartition: {column: id}", "extract.yml:5: 'partition': reading in"),
         ("to: lake", "to: lake\nisolation: snapshot", "isolation snapshot is not built yet"),
         ("to: lake", "to: lake\nrows_per_file: 0", "extract.yml:5: 'rows_per_file'"),
@@ -55,6 +60,7 @@ def test_each_mistake_has_its_line(tmp_path: Path, old: str, new: str, said: str
     with pytest.raises(SpecError) as caught:
         read(tmp_path, GOOD.replace(old, new))
     assert said in str(caught.value)
+    assert "d0ntTe11" not in str(caught.value)
     assert caught.value.exit_code == 2
 
 

@@ -51,8 +51,8 @@ class PlayedRuns:
     most_at_once: int = 0
     trouble: list[Exception] = field(default_factory=list)
 
-    def exists(self, instant: datetime) -> bool:
-        return instant in self.began
+    def find(self, instant: datetime) -> str | None:
+        return f"{instant:%m%dT%H%M}" if instant in self.began else None
 
     def going(self) -> str | None:
         now = self.clock.now()
@@ -64,7 +64,8 @@ class PlayedRuns:
     def submit(self, instant: datetime) -> str:
         if self.trouble:
             raise self.trouble.pop()
-        self.began.setdefault(instant, self.clock.now())
+        assert instant not in self.began
+        self.began[instant] = self.clock.now()
         now = self.clock.now()
         going = sum(now < began + self.lasting for began in self.began.values())
         self.most_at_once = max(self.most_at_once, going)

@@ -151,6 +151,13 @@ def test_a_name_that_a_scheduler_would_carry_out_is_refused(tmp_path: Path, name
         Request(tmp_path / name, SCHEDULES[0])
 
 
+def test_a_cron_of_two_lines_is_refused(job_file: Path) -> None:
+    """A crontab would carry out the second one."""
+    schedule = Schedule("30 2 * *\n*", "UTC")
+    with pytest.raises(InputError, match="cannot stand in a scheduler's file"):
+        Request(job_file, schedule)
+
+
 def test_pipelines_have_the_secrets_by_name(job_file: Path) -> None:
     """And are started by nothing but the clock and a person."""
     [github] = render(Request(job_file, SCHEDULES[0]), "github").values()
