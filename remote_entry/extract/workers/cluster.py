@@ -16,7 +16,7 @@ import ssl
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -200,9 +200,7 @@ def work(rank: Rank, key: ClusterKey, brought: Any, patience: float) -> End:
         return asyncio.run(_work(rank, security, brought, own_address, folder))
 
 
-async def _work(
-    rank: Rank, security: Security, brought: Any, own_address: str, folder: str
-) -> End:
+async def _work(rank: Rank, security: Security, brought: Any, own_address: str, folder: str) -> End:
     """Serve calls until the scheduler closes, or its connection breaks."""
     worker = _Worker(
         f"tls://{rank.host}:{rank.port}",
@@ -220,7 +218,8 @@ async def _work(
         await worker
     except Exception:  # noqa: BLE001 - Dask wraps whatever it was: rank 0 has gone again
         return End(has_met=False)
-    while worker.status in {Status.running, Status.paused}:
+    # Worker.finished() would come only when the last call has ended, too.
+    while worker.status in {Status.running, Status.paused}:  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_SECONDS)
     return End(has_met=True, farewell=worker.farewell)
 
@@ -258,6 +257,7 @@ class _Farewell(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Note that it is over."""
+        assert isinstance(worker, _Worker)  # noqa: S101 - there are no others
         worker.farewell = self._text
 
 
@@ -278,7 +278,7 @@ class _Attendance(SchedulerPlugin):
         self.seen.add(int(str(scheduler.workers[worker].name).partition("-")[0]))
         self.present.add(worker)
 
-    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:  # noqa: ARG002
         """Note who is gone."""
         self.present.discard(worker)
 
@@ -286,10 +286,11 @@ class _Attendance(SchedulerPlugin):
 def _call(function: Callable[..., Any], arguments: tuple[Any, ...], topic: str) -> Any:
     """Call a function on a worker."""
     worker = get_worker()
+    assert isinstance(worker, _Worker)  # noqa: S101 - there are no others
     return function(worker.brought, lambda said: worker.log_event(topic, said), *arguments)
 
 
-def _raise_error_of(call: Future) -> None:
+def _raise_error_of(call: Future[Any]) -> None:
     try:
         error = call.result()
     except KilledWorker:
@@ -339,7 +340,9 @@ def _find_rank_zero(rank: Rank, security: Security, patience: float) -> str:
     while True:
         try:
             with (
-                socket.create_connection((rank.host, rank.port), timeout=_ADMISSION_SECONDS) as line,
+                socket.create_connection(
+                    (rank.host, rank.port), timeout=_ADMISSION_SECONDS
+                ) as line,
                 context.wrap_socket(line) as secured,
             ):
                 own: str = secured.getsockname()[0]

@@ -4,17 +4,17 @@ Whoever reaches a Dask scheduler can run code on its workers, so its connections
 certificate on both sides. All ranks read the same secrets and know the job's name, and derive from
 them, each by itself:
 
-    secrets, job ── scrypt ──► Ed25519 key ──► one self-signed certificate: authority, server, client
+    secrets, job ── scrypt ──► Ed25519 key ──► self-signed certificate: authority, server, client
 
 An Ed25519 signature has no chance in it, so every rank makes the same certificate, byte for byte.
 Its public key tells an attacker on the network whether a guess of *all* secrets is right; scrypt
 makes a guess cost about 0.1 s and 32 MB, and one random secret among them makes guessing hopeless.
 """
 
-import datetime
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from remote_entry.errors import SettingsError
 from remote_entry.supervision.handover import Bundle, write_memory_file
@@ -24,8 +24,8 @@ _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**15, 8, 1
 _SCRYPT_MEMORY = 64 << 20
 _KEY_BYTES = 32
 # No clock counts: the certificate is worth what its key is, and that dies with the job.
-_VALID_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
-_VALID_TO = datetime.datetime(2120, 1, 1, tzinfo=datetime.timezone.utc)
+_VALID_FROM = datetime(2020, 1, 1, tzinfo=timezone.utc)
+_VALID_TO = datetime(2120, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
