@@ -37,11 +37,12 @@ from distributed.security import Security
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.workers.cluster_key import ClusterKey
-from remote_entry.extract.workers.ranks import DEADLINE_VARIABLE, PORT_VARIABLE, Rank
+from remote_entry.extract.workers.ranks import DEADLINE_VARIABLE, PORT_VARIABLE, End, Rank
 
 _LOOK_SECONDS = 0.2
 _ADMISSION_SECONDS = 10.0  # for a connection to rank 0, once it is there
 _RETURN_SECONDS = 60.0  # in which a worker comes back, if all of them are gone
+_FAREWELL = "farewell"
 _DEATHS = 3  # of workers at one call, until it is their end
 
 Tell = Callable[[Any], object]
@@ -65,6 +66,7 @@ class Cluster:
         self._others = frozenset(others)
         self._say = say
         self._attendance = _Attendance()
+        self._told: set[int] = set()
         self._stack = contextlib.ExitStack()
         self._began = self._last_seen = time.monotonic()
 
@@ -87,6 +89,8 @@ class Cluster:
                 raise _no_port(self._rank, error) from None
             stack.enter_context(cluster)
             self._client = stack.enter_context(Client(cluster, set_as_default=False))
+            # Now, as a subscription travels on another line than what makes the workers answer.
+            self._client.subscribe_topic(_FAREWELL, lambda event: self._told.add(event[1]))
             self._stack = stack.pop_all()
         return self
 
@@ -156,27 +160,17 @@ class Cluster:
             raise _nobody(self._rank, never=never)
 
     def _let_go(self, how: str) -> None:
-        """Tell the ranks that it is over, those too that are still to come."""
-        deadline = self._began + self._rank.patience
+        """Tell the ranks that it is over, those too that are still to come or to come back."""
         self._client.register_plugin(_Farewell(f"rank 0 {how}"))
-        while missing := sorted(self._others - self._attendance.seen):
-            if time.monotonic() > deadline:
-                self._say(f"warning: these ranks never came: {', '.join(map(str, missing))}")
+        for_those_seen = time.monotonic() + _RETURN_SECONDS
+        for_others = self._began + self._rank.patience
+        while missing := self._others - self._told:
+            until = for_those_seen if missing <= self._attendance.seen else for_others
+            if time.monotonic() > until:
+                ranks = ", ".join(map(str, sorted(missing)))
+                self._say(f"warning: these ranks were not there in the end: {ranks}")
                 return
             time.sleep(_LOOK_SECONDS)
-
-
-@dataclass(frozen=True)
-class End:
-    """How a worker's time was over.
-
-    Attributes:
-        has_met: Whether rank 0 was there at all.
-        farewell: What it said in the end; empty if it went without a word.
-    """
-
-    has_met: bool
-    farewell: str = ""
 
 
 def work(rank: Rank, key: ClusterKey, brought: Any, patience: float) -> End:
@@ -207,7 +201,7 @@ async def _work(rank: Rank, security: Security, brought: Any, own_address: str, 
         host=own_address,
         nthreads=1,
         memory_limit=0,
-        name=f"{rank.number}-{uuid.uuid4().hex}",
+        name=f"{rank.number}-{uuid.uuid4().hex}",  # see _rank_of
         security=security,
         local_directory=folder,
         dashboard=False,
@@ -246,19 +240,24 @@ class _Worker(_NoHttpServer, Worker):
     brought: Any = None
     farewell: str = ""
 
+    async def close(self, *, reason: str = "worker-close", **_: Any) -> str | None:  # type: ignore[override]
+        """Close without waiting for a call that goes on: its process ends anyway."""
+        return await super().close(executor_wait=False, reason=reason)
+
 
 class _Farewell(WorkerPlugin):
     """Is set up in every worker, in those too that come later."""
 
-    name = "farewell"
+    name = _FAREWELL
 
     def __init__(self, text: str) -> None:
         self._text = text
 
     def setup(self, worker: Worker) -> None:
-        """Note that it is over."""
+        """Note that it is over, and let rank 0 know."""
         assert isinstance(worker, _Worker)  # noqa: S101 - there are no others
         worker.farewell = self._text
+        worker.log_event(_FAREWELL, _rank_of(str(worker.name)))
 
 
 @dataclass
@@ -274,13 +273,18 @@ class _Attendance(SchedulerPlugin):
     present: set[str] = field(default_factory=set)
 
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:
-        """Note who comes; its name begins with its rank."""
-        self.seen.add(int(str(scheduler.workers[worker].name).partition("-")[0]))
+        """Note who comes."""
+        self.seen.add(_rank_of(str(scheduler.workers[worker].name)))
         self.present.add(worker)
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:  # noqa: ARG002
         """Note who is gone."""
         self.present.discard(worker)
+
+
+def _rank_of(name: str) -> int:
+    """Return a worker's rank; those of one rank, one after the other, have different names."""
+    return int(name.partition("-")[0])
 
 
 def _call(function: Callable[..., Any], arguments: tuple[Any, ...], topic: str) -> Any:

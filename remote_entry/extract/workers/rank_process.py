@@ -5,55 +5,51 @@ child of the rank. It is forked before anything is connected or any thread has b
 """
 
 import os
-import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.workers.ranks import DEADLINE_VARIABLE, Rank
+from remote_entry.extract.workers.ranks import DEADLINE_VARIABLE, End, Rank
 
 _MOST_STARTS = 5
-_RETURN_SECONDS = 10.0  # in which rank 0 must be there again after a broken connection
+_RETURN_SECONDS = 3.0  # in which rank 0 must be there again after a broken connection
 
 # How a child ends that was let go, has lost rank 0, or has never met it; no code of an error's.
 _OVER, _LOST, _ABSENT = 0, 75, 76
 
-Serve = Callable[[float], tuple[bool, str]]
 
-
-def serve_rank_zero(rank: Rank, serve: Serve, say: Callable[[str], object]) -> int:
+def serve_rank_zero(rank: Rank, serve: Callable[[float], End], say: Callable[[str], object]) -> int:
     """Read for rank 0 until it has ended.
 
     Args:
         rank: This process's place.
-        serve: Serves rank 0 in a child, given seconds in which rank 0 must be there; returns
-            whether it was, and what it said in the end. What it raises is the child's end.
+        serve: Called in a child with the seconds in which rank 0 must be there. What it raises
+            is the child's end.
         say: Receives lines for the log.
 
     Returns:
-        0, or a child's exit code if that failed for good; in a child that failed, nothing: the
-        error goes up to whoever called.
+        0, or the exit code of a child that failed.
 
     Raises:
         ExtractError: Rank 0 is not there, or child after child was killed.
+        RemoteEntryError: In the child, what it failed with.
     """
-    patience, has_met = rank.patience, False
+    patience = rank.patience
     for _ in range(_MOST_STARTS):
         child = os.fork()
         if not child:
-            _be_child(serve, patience, say)
+            _be_child(rank, serve, patience, say)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code == _ABSENT:
-            raise _gone(rank) if has_met else _never_came(rank)
-        if code >= 0 and code != _LOST:
-            return code
-        has_met, patience = True, _RETURN_SECONDS
+            raise _never_came(rank) if patience == rank.patience else _gone(rank)
         if code == _LOST:
-            say(f"{rank} has lost rank 0, and looks for it for {patience:.0f} s")
+            patience = _RETURN_SECONDS
+            say(f"warning: {rank} has lost rank 0, and looks for it for {patience:.0f} s")
+        elif code < 0:
+            say(f"warning: {rank}: signal {-code} ended the process that reads; it starts again")
         else:
-            patience = rank.patience
-            name = signal.Signals(-code).name
-            say(f"warning: the reading process of {rank} was ended by {name}; it starts again")
+            return code
     raise ExtractError(
         f"The reading process of {rank} was ended from outside {_MOST_STARTS} times",
         kind="extract.workers-gone",
@@ -62,13 +58,15 @@ def serve_rank_zero(rank: Rank, serve: Serve, say: Callable[[str], object]) -> i
     )
 
 
-def _be_child(serve: Serve, patience: float, say: Callable[[str], object]) -> None:
+def _be_child(
+    rank: Rank, serve: Callable[[float], End], patience: float, say: Callable[[str], object]
+) -> NoReturn:
     """Serve, and end; a thread that still reads is nobody's concern any more."""
-    has_met, farewell = serve(patience)
-    if farewell:
-        say(farewell)
+    end = serve(patience)
+    if end.farewell:
+        say(f"{rank} ends: {end.farewell}")
     sys.stdout.flush()
-    os._exit(_OVER if farewell else _LOST if has_met else _ABSENT)
+    os._exit(_OVER if end.farewell else _LOST if end.has_met else _ABSENT)
 
 
 def _never_came(rank: Rank) -> ExtractError:

@@ -53,6 +53,19 @@ class Rank:
         return f"rank {self.number} of {self.size}"
 
 
+@dataclass(frozen=True)
+class End:
+    """How serving rank 0 came to its end.
+
+    Attributes:
+        has_met: Whether rank 0 was there at all.
+        farewell: What it said in the end; empty if it went without a word.
+    """
+
+    has_met: bool
+    farewell: str = ""
+
+
 def find_rank(environ: Mapping[str, str]) -> Rank | None:
     """Return this process's place; None if it is alone.
 

@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.workers.cluster import Cluster, End, work
+from remote_entry.extract.workers.cluster import Cluster, work
 from remote_entry.extract.workers.cluster_key import ClusterKey, derive_key
-from remote_entry.extract.workers.ranks import Rank
+from remote_entry.extract.workers.ranks import End, Rank
 from remote_entry.secret import Secret
 from remote_entry.settings.references import SecretReference
 from remote_entry.supervision.handover import Bundle
@@ -154,7 +154,7 @@ def test_a_rank_with_other_secrets_is_told_so() -> None:
         error = Worker(second, key_of("another")).ended()
     assert isinstance(error, ExtractError)
     assert error.kind == "extract.cluster-refused"
-    assert heard == ["warning: these ranks never came: 1"]
+    assert heard == ["warning: these ranks were not there in the end: 1"]
 
 
 def test_rank_0_waits_only_so_long_for_workers(key: ClusterKey) -> None:

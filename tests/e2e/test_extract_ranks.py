@@ -1,0 +1,289 @@
+"""An extract on the ranks of one job: by mpirun, as PyTorch launches, and as a submitted job."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from support.played_database import PASSWORD, Played, play_database
+from support.played_source import SILENT, spec_of
+from support.shell import Shell, flights_emulator
+
+from remote_entry.extract.files import Files
+from remote_entry.extract.landing import Landing, committed_parts
+from remote_entry.extract.run import extract
+from remote_entry.extract.source import SqlServer
+from remote_entry.extract.spec import Spec
+from submitter.emulator import Emulator
+
+ROWS = 3_000
+CONNECTIONS = 2
+PARTITION = {"column": "id", "parts": 5, "connections": CONNECTIONS}
+IN_A_PARTITION: dict[str, Any] = {"after_rows": 300, "matching": "ORDER BY q"}
+RANK = [sys.executable, str(Path(__file__).parents[1] / "support" / "rank.py")]
+MPIRUN = [str(Path(sys.executable).with_name("mpirun")), "--oversubscribe", "--bind-to", "none"]
+MAY_BE_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    """Start a server with a table; a few rows have no number."""
+    with play_database(tmp_path_factory.mktemp("authority")) as running:
+        running.run("CREATE TABLE v (id int, name nvarchar(40), rv rowversion)")
+        for first in range(0, ROWS, 1000):
+            values = ", ".join(
+                f"({n if n % 999 else 'NULL'}, N'naïve')" for n in range(first, first + 1000)
+            )
+            running.run(f"INSERT INTO v (id, name) VALUES {values}")  # noqa: S608 - ours
+        running.database.engine.dispose()  # sessions are counted
+        yield running
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder in memory: every part waits for its fsync."""
+    shared = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as name:
+        yield Path(name)
+
+
+@dataclass
+class Job:
+    """Ranks that extract, each on a node of its own: a folder.
+
+    Attributes:
+        spec: The extract.
+        environ: Their variables.
+        folder: Where the nodes are.
+        started: What was started.
+        sessions: How many the server had, whenever it was looked at.
+    """
+
+    played: Played
+    spec: Spec
+    folder: Path
+    started: list["subprocess.Popen[str]"] = field(default_factory=list)
+    sessions: list[int] = field(default_factory=list)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables of every rank."""
+        return {
+            **os.environ,
+            **MAY_BE_ROOT,
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "SQL_SERVER": f"localhost,{self.played.server.port}",
+            "SQL_DATABASE": "train",
+            "PLAYED_LOGIN": "reader",
+            "PLAYED_PASSWORD": PASSWORD,
+            "REMOTE_ENTRY_CLUSTER_PORT": str(free_port()),
+            "REMOTE_ENTRY_CLUSTER_DEADLINE": "60",
+        }
+
+    def mpirun(self, size: int) -> None:
+        """Start ranks, as Azure ML launches MPI."""
+        command = list(MPIRUN)
+        for rank in range(size):
+            command += ["-n", "1", "-wdir", self.node(rank), *RANK, self.file, ":"]
+        self.start(command[:-1], self.environ)
+
+    def pytorch(self, size: int) -> None:
+        """Start ranks, as Azure ML launches PyTorch: nobody above them."""
+        place = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", **self.environ}
+        for rank in range(size):
+            self.start([*RANK, self.file], {**place, "RANK": str(rank)}, cwd=self.node(rank))
+
+    def node(self, rank: int) -> str:
+        """Make a node; return its folder."""
+        node = self.folder / f"node-{rank}"
+        node.mkdir()
+        return str(node)
+
+    @property
+    def file(self) -> str:
+        """The spec's."""
+        path = self.folder / "extract.yml"
+        path.write_text(json.dumps(self.spec.model_dump(exclude_none=True)))
+        return str(path)
+
+    def start(self, command: list[str], environ: dict[str, str], cwd: str | None = None) -> None:
+        self.started.append(
+            subprocess.Popen(
+                command,
+                env=environ,
+                cwd=cwd,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait, and count the server's sessions meanwhile."""
+        ends = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < ends
+            self.sessions.append(len(self.played.server.sessions()))
+            time.sleep(0.01)
+
+    def ended(self) -> list[tuple[int, str]]:
+        """Wait for the end; return exit codes and logs."""
+        self.until(lambda: all(process.poll() is not None for process in self.started))
+        logs = [process.communicate()[0] for process in self.started]
+        return [(process.returncode, log) for process, log in zip(self.started, logs, strict=True)]
+
+    def reader(self) -> psutil.Process:
+        """Return the process that is connected to the server."""
+        port = self.played.server.port
+        for started in self.started:
+            top = psutil.Process(started.pid)
+            for process in (top, *top.children(recursive=True)):
+                lines = process.net_connections("tcp")
+                if any(line.raddr and line.raddr.port == port for line in lines):
+                    return process
+        raise AssertionError
+
+    def contents(self) -> list[Any]:
+        """Return every part of the data set: which it is, its range, and its rows."""
+        landing = Landing(Files(self.spec.folder))
+        found = []
+        for entry in landing.log():
+            for part in landing.parts(entry):
+                rows = []
+                if part.file:
+                    path = self.spec.folder / entry.folder / part.file
+                    rows = pq.read_table(path, partitioning=None).to_pylist()
+                found.append([part.partition, part.index, part.lo, part.hi, part.rows, rows])
+        return found
+
+
+@pytest.fixture
+def job(played: Played, folder: Path) -> Iterator[Job]:
+    """Make a job; end what is left of it."""
+    spec = spec_of(folder / "lake", partition=PARTITION, rows_per_file=500)
+    made = Job(played, spec, folder)
+    yield made
+    played.server.faults.clear()
+    for process in made.started:
+        if process.poll() is None:
+            for each in (*psutil.Process(process.pid).children(recursive=True), process):
+                each.kill()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def on_one_node(played: Played, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """Land the same in one process; return the parts."""
+    folder = tmp_path_factory.mktemp("one")
+    spec = spec_of(folder, partition=PARTITION, rows_per_file=500)
+    source = SqlServer(played.database)
+    extract(spec, source, SILENT)
+    source.release()
+    parts = Job(played, spec, folder).contents()
+    assert sum(part[4] for part in parts) == ROWS
+    assert len({part[0] for part in parts}) == 6
+    return parts
+
+
+def test_ranks_land_what_one_node_would(job: Job, on_one_node: list[Any]) -> None:
+    """Part by part; over no more connections than were asked for, though there are more ranks."""
+    job.played.server.faults.add(at="query", delay=0.5, matching="ORDER BY q", times=CONNECTIONS)
+    job.mpirun(4)
+    [(code, log)] = job.ended()
+    assert code == 0, log
+    assert job.contents() == on_one_node
+    assert max(job.sessions) == CONNECTIONS, log
+    assert "v: 3,000 rows in" in log
+    assert "rank 3 of 4 has nothing to do: ranks 1 to 2 read, by the spec's partition" in log
+    for rank in (1, 2):
+        assert f"rank {rank} of 4 ends: rank 0 has ended well" in log
+    assert PASSWORD not in log
+    assert "distributed" not in log  # Dask's own news
+    receipts = [path.relative_to(job.folder).parts[0] for path in job.folder.rglob("v-*.json")]
+    assert receipts == ["node-0"]
+
+
+def test_a_reading_process_that_is_killed_costs_nothing(job: Job, on_one_node: list[Any]) -> None:
+    """Its rank starts another, mpirun notices nothing, and the parts are those of a quiet day."""
+    stuck = job.played.server.faults.add(at="rows", silent=True, **IN_A_PARTITION)
+    job.mpirun(3)
+    job.until(lambda: stuck.left == 0 and len(job.played.server.sessions()) == 1)
+    job.reader().kill()
+    [(code, log)] = job.ended()
+    assert code == 0, log
+    assert "signal 9 ended the process that reads; it starts again" in log
+    assert job.contents() == on_one_node
+    assert max(job.sessions) <= CONNECTIONS
+
+
+def test_without_rank_0_the_others_end(job: Job, on_one_node: list[Any]) -> None:
+    """Soon, and say why; whoever runs it again goes on to the same result."""
+    stuck = job.played.server.faults.add(at="rows", silent=True, **IN_A_PARTITION)
+    job.pytorch(2)
+    job.until(lambda: stuck.left == 0)
+    job.started[0].send_signal(signal.SIGKILL)
+    (killed, _), (code, log) = job.ended()
+    assert (killed, code) == (-signal.SIGKILL, 7), log
+    assert "has gone without a word: rank 1 of 2 ends, too" in log
+    assert committed_parts(job.spec.folder) == []
+    extract(job.spec, SqlServer(job.played.database), SILENT)
+    assert job.contents() == on_one_node
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+DISTRIBUTED = """\
+resources: {{instance_count: 2}}
+distribution: {{type: {kind}, process_count_per_instance: 1}}
+environment_variables:
+  REMOTE_ENTRY_CLUSTER_PORT: "{port}"
+"""
+SPEC = """\
+name: flights
+query: SELECT carrier, month, arr_delay FROM dbo.flights
+partition: {{column: month, parts: 2, connections: 2}}
+to: {folder}
+"""
+
+
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """Start an emulator with a cluster of two nodes."""
+    computes = {"cpu-cluster": {"max_nodes": 2}}
+    with flights_emulator(tmp_path_factory.mktemp("emulator"), computes=computes) as emulator:
+        yield emulator
+        assert emulator.egress == []
+        assert emulator.unknown_routes == []
+
+
+@pytest.mark.parametrize("kind", ["pytorch", "mpi"])
+def test_a_job_of_two_nodes_extracts(shell: Shell, folder: Path, kind: str) -> None:
+    """Each rank reads its own secrets; rank 0 writes the receipt."""
+    shell.edit("command: python train.py", "command: python -m remote_entry extract extract.yml")
+    shell.edit("environment_variables:\n", DISTRIBUTED.format(kind=kind, port=free_port()))
+    shell.write("extract.yml", SPEC.format(folder=folder))
+    done = shell("submit", "job.yml", "--all-logs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "flights: 4 rows in 2 parts" in done.stdout
+    assert "rank 1 of 2 reads partition 0 of 00000001-1" in done.stdout
+    assert "rank 1 of 2 ends: rank 0 has ended well" in done.stdout
+    assert len(committed_parts(folder / "flights")) == 2
+    assert shell("runs", "download", "@last", "results").returncode == 0
+    assert len(list((shell.folder / "results/outputs/extract").iterdir())) == 1
