@@ -28,8 +28,8 @@ class Rows(Protocol):
 class Source(Protocol):
     """Where the rows come from."""
 
-    def values(self, sql: str) -> list[Any]:
-        """Return the values of a query's one column."""
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the few rows of a query."""
 
     def describe(self, sql: str) -> Declaration:
         """Return what the server declares a query's columns as."""
@@ -58,8 +58,8 @@ class SqlServer:
     database: "Database"
     batch_rows: int = BATCH_ROWS
 
-    def values(self, sql: str) -> list[Any]:
-        """Return the values of a query's one column, over a connection that stays open."""
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the few rows of a query, over a connection that stays open."""
         from remote_entry.reading.batches import Batches
         from remote_entry.reading.over_pyodbc import open_pyodbc
 
@@ -69,8 +69,8 @@ class SqlServer:
             stream = open_pyodbc(engine, sql, None, BATCH_ROWS, explain=connector.explain)
             return Batches(stream).read_all()
 
-        found: list[Any] = connector.retry(ask).column(0).to_pylist()
-        return found
+        found: pa.Table = connector.retry(ask)
+        return list(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
     def describe(self, sql: str) -> Declaration:
         """Return what the server declares a query's columns as.
@@ -82,7 +82,8 @@ class SqlServer:
         from remote_entry.reading.describe import describe
         from remote_entry.reading.ways import open_own
 
-        declared = describe(self.database.engine, sql, self.database.connector.explain)
+        connector, engine = self.database.connector, self.database.engine
+        declared: Declaration = connector.retry(lambda: describe(engine, sql, connector.explain))
         if declared.types:
             return declared
         open_own(self.database, sql, None, 1).close()  # what is wrong with it shows here

@@ -125,6 +125,8 @@ class Spec(_Section):
             cursor, after so many rows.
         on_drift: What a change of the query's columns does: ``fail``; ``add-columns``: go on if
             columns only came, at the end; ``new-version``: land everything anew.
+        checksum: Whether the server adds up each partition's columns after it was read, to compare
+            with the files: one more reading on both sides (``remote_entry.extract.checksums``).
         isolation: The transaction isolation level of the reads, for each connection by itself:
             two snapshots are not of the same moment.
     """
@@ -138,6 +140,7 @@ class Spec(_Section):
     compression: Literal["zstd", "snappy", "none"] = "zstd"
     rows_per_file: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] = 1_000_000
     on_drift: Literal["fail", "add-columns", "new-version"] = "fail"
+    checksum: Annotated[bool, Field(strict=True)] = False
     isolation: Literal["read-committed", "snapshot", "serializable", "read-uncommitted"] = (
         "read-committed"
     )
