@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,11 +19,14 @@ from remote_entry.extract.receipt import (
     write_receipt,
 )
 from remote_entry.extract.run import Bounds, Outcome, extract
-from remote_entry.extract.source import SqlServer
+from remote_entry.extract.source import Source, SqlServer
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.watch import Watch
 from remote_entry.extract.workers.base import Workers
+from remote_entry.extract.workers.cluster_key import ClusterKey, derive_key
+from remote_entry.extract.workers.on_ranks import OnRanks, read_for_rank_zero
 from remote_entry.extract.workers.processes import Processes
+from remote_entry.extract.workers.ranks import Rank, find_rank
 from remote_entry.library import Access, find_access, open_run_database
 
 
@@ -42,11 +45,14 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
         RemoteEntryError: A subclass says what stopped it.
     """
     spec = Spec.from_file(file)  # what is wrong with it shows before anybody is asked
+    rank = find_rank(environ)
+    if rank is not None and rank.number > 0:
+        return _follow(rank, spec, environ)
     began, clock = datetime.now(timezone.utc), time.monotonic()
     access = find_access(environ)
     progress = Progress()
     watch = Watch(progress.begin, progress.note, progress.warn)
-    with _workers(spec, access) as workers:  # before anything is connected
+    with _workers(spec, access, rank) as workers:  # before anything is connected
         database = open_run_database(access, setup=spec.session_setup)
         outcome = extract(spec, SqlServer(database), watch, workers=workers, bounds=bounds)
     around = Circumstances(
@@ -67,14 +73,51 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
     return 0
 
 
-def _workers(spec: Spec, access: Access) -> AbstractContextManager[Workers | None]:
-    """Return who reads: processes, if there is more than one partition to read at a time."""
-    if spec.partition is None or spec.partition.connections == 1 or spec.partition.parts == 1:
+def _workers(
+    spec: Spec, access: Access, rank: Rank | None
+) -> AbstractContextManager[Workers | None]:
+    """Return who reads: others, if there is more than one partition to read at a time."""
+    connections = _connections(spec)
+    if connections == 1:
         return nullcontext()
-    return Processes(
-        spec.partition.connections,
-        lambda: SqlServer(open_run_database(access, setup=spec.session_setup)),
-    )
+    if rank is not None:
+        return OnRanks(rank, derive_key(access.bundle, rank.job), connections, _say)
+    return Processes(connections, lambda: _connect(spec, access))
+
+
+def _follow(rank: Rank, spec: Spec, environ: Mapping[str, str]) -> int:
+    """Read for rank 0, if it wants so many; return the exit code."""
+    connections = _connections(spec)
+    if connections == 1 or rank.number > connections:
+        who = "rank 0 alone reads" if connections == 1 else f"ranks 1 to {connections} read"
+        _say(f"{rank} has nothing to do: {who}, by the spec's partition")
+        return 0
+
+    def sign_in() -> tuple[ClusterKey, Callable[[], Source]]:
+        access = find_access(environ)
+        return derive_key(access.bundle, rank.job), lambda: _connect(spec, access)
+
+    return read_for_rank_zero(rank, sign_in, _say)
+
+
+def _connections(spec: Spec) -> int:
+    """Return how many read at the same time, at most."""
+    if spec.partition is None or spec.partition.parts == 1:
+        return 1
+    return spec.partition.connections
+
+
+def _connect(spec: Spec, access: Access) -> SqlServer:
+    """Return the way of one that reads: no connection waits beside the one that it reads over."""
+    source = SqlServer(open_run_database(access, setup=spec.session_setup))
+    source.release()
+    return source
+
+
+def _say(line: str) -> None:
+    """Print one line for the log."""
+    sys.stderr.write(f"remote_entry: {line}\n")
+    sys.stderr.flush()
 
 
 def _summary(spec: Spec, outcome: Outcome) -> str:

@@ -230,8 +230,19 @@ class Landing:
         return _parts(document)
 
     def attempt(self, folder: str) -> "Attempt":
-        """Return an attempt that somebody planned."""
-        return Attempt(self.files, folder, _plan(self.files.read(f"{folder}/_PLAN.json")))
+        """Return an attempt that another process planned.
+
+        Raises:
+            ExtractError: It is not here.
+        """
+        document = self.files.read(f"{folder}/_PLAN.json")
+        if document is None:
+            raise ExtractError(
+                f"{self.files.root} does not hold {folder}, which another process has begun there",
+                kind="extract.not-shared",
+                hint="'to' must be a store that all nodes share",
+            )
+        return Attempt(self.files, folder, _plan(document))
 
     def _sweep(self, number: int) -> None:
         """Remove the rows of attempts at earlier entries that were never committed."""

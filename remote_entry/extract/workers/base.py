@@ -1,9 +1,13 @@
 """The contract: partitions that are named are committed when ``read`` returns."""
 
+import errno
+import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from remote_entry.errors import ExtractError, RemoteEntryError
 from remote_entry.extract.files import Files
 from remote_entry.extract.landing import Attempt, Landing
 from remote_entry.extract.reader import read_partition
@@ -58,3 +62,17 @@ def read_in_worker(spec: Spec, source: Source, folder: str, number: int, watch: 
     """
     attempt = Landing(Files(spec.folder)).attempt(folder)
     read_partition(spec, source, attempt, number, watch)
+
+
+def portable(error: Exception) -> Exception:
+    """Return an error as another process can have it."""
+    if isinstance(error, OSError):
+        return OSError(error.errno or errno.EIO, error.strerror or type(error).__name__)
+    if isinstance(error, RemoteEntryError):
+        return error
+    traceback.print_exception(error, file=sys.stderr)
+    return ExtractError(
+        f"A worker failed with {type(error).__name__}",
+        kind="extract.worker",
+        hint="its traceback is in the log",
+    )

@@ -7,11 +7,8 @@ partition; when none is left, the extract ends and the next run goes on.
 """
 
 import contextlib
-import errno
 import multiprocessing
 import signal
-import sys
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -19,12 +16,12 @@ from multiprocessing.context import ForkContext, ForkProcess
 from types import TracebackType
 from typing import Any
 
-from remote_entry.errors import ExtractError, RemoteEntryError
+from remote_entry.errors import ExtractError
 from remote_entry.extract.landing import Attempt
 from remote_entry.extract.source import Source
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.watch import Watch
-from remote_entry.extract.workers.base import read_in_worker
+from remote_entry.extract.workers.base import portable, read_in_worker
 
 _STOP_SECONDS = 5.0
 
@@ -150,21 +147,7 @@ def _work(
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except Exception as error:  # noqa: BLE001 - the parent raises it
-                line.send(("error", _portable(error)))
-
-
-def _portable(error: Exception) -> Exception:
-    """Return an error as another process can have it."""
-    if isinstance(error, OSError):
-        return OSError(error.errno or errno.EIO, error.strerror or type(error).__name__)
-    if isinstance(error, RemoteEntryError):
-        return error
-    traceback.print_exception(error, file=sys.stderr)
-    return ExtractError(
-        f"A worker failed with {type(error).__name__}",
-        kind="extract.worker",
-        hint="its traceback is in the log",
-    )
+                line.send(("error", portable(error)))
 
 
 def _heard(line: Connection) -> Message | None:
