@@ -65,11 +65,16 @@ def read_in_worker(spec: Spec, source: Source, folder: str, number: int, watch: 
 
 
 def portable(error: Exception) -> Exception:
-    """Return an error as another process can have it."""
+    """Return an error as another process can have it.
+
+    Without what it came from: with Dask imported, that is pickled too, and a driver's own error
+    does not survive it.
+    """
     if isinstance(error, OSError):
         return OSError(error.errno or errno.EIO, error.strerror or type(error).__name__)
     if isinstance(error, RemoteEntryError):
-        return error
+        error.__cause__ = error.__context__ = None
+        return error.with_traceback(None)
     traceback.print_exception(error, file=sys.stderr)
     return ExtractError(
         f"A worker failed with {type(error).__name__}",

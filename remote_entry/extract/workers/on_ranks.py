@@ -4,6 +4,7 @@ What travels is the spec, the attempt's folder and a partition's number: no secr
 Each rank signs in and connects by itself, and writes where all of them see it.
 """
 
+import importlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -44,7 +45,12 @@ class OnRanks:
         self, rank: Rank, key: ClusterKey, connections: int, say: Callable[[str], object]
     ) -> None:
         readers = range(1, min(rank.size, connections + 1))
-        self._cluster = _dask().Cluster(rank, key, readers, say)
+        self._cluster = _dask("cluster").Cluster(rank, key, readers, say)
+        if len(readers) < connections:
+            say(
+                f"{len(readers)} of {connections} connections are used: one for each process of "
+                "the job but the first"
+            )
 
     def __enter__(self) -> "OnRanks":  # noqa: PYI034 - Self is new in Python 3.11
         self._cluster.__enter__()
@@ -100,9 +106,9 @@ def read_for_rank_zero(
     """
 
     def serve(patience: float) -> End:
-        dask = _dask()
+        dask = _dask("cluster_worker")
         key, open_source = sign_in()
-        end: End = dask.work(rank, key, _Brought(rank, open_source, say), patience)
+        end: End = dask.work(rank, key, Brought(rank, open_source, say), patience)
         return end
 
     say(f"{rank} reads for rank 0 at port {rank.port} of {rank.host}")
@@ -110,7 +116,7 @@ def read_for_rank_zero(
 
 
 @dataclass
-class _Brought:
+class Brought:
     """What a rank brings for its partitions.
 
     Attributes:
@@ -126,7 +132,7 @@ class _Brought:
     source: Source | None = None
 
 
-def _read(brought: _Brought, tell: Tell, plain: Any, folder: str, number: int) -> Exception | None:
+def _read(brought: Brought, tell: Tell, plain: Any, folder: str, number: int) -> Exception | None:
     """Read one partition, on its rank.
 
     Returns:
@@ -167,14 +173,13 @@ class _Counts:
         self.held = [0, 0, 0]
 
 
-def _dask() -> Any:
-    """Return the one module that needs Dask."""
+def _dask(module: str) -> Any:
+    """Return one of the modules that need Dask."""
     try:
-        from remote_entry.extract.workers import cluster
+        return importlib.import_module(f"remote_entry.extract.workers.{module}")
     except ImportError as error:
         purpose = "extract on several processes"
         raise package_missing(error, purpose=purpose, packages="distributed") from None
-    return cluster
 
 
 def _not_shared(spec: Spec) -> ExtractError:

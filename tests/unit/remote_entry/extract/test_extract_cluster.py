@@ -12,21 +12,12 @@ from typing import Any
 
 import psutil
 import pytest
+from support.ranks import PATIENCE, Worker, key_of, ranks
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.workers.cluster import Cluster, work
-from remote_entry.extract.workers.cluster_key import ClusterKey, derive_key
+from remote_entry.extract.workers.cluster import Cluster
+from remote_entry.extract.workers.cluster_key import ClusterKey
 from remote_entry.extract.workers.ranks import End, Rank
-from remote_entry.secret import Secret
-from remote_entry.settings.references import SecretReference
-from remote_entry.supervision.handover import Bundle
-
-PATIENCE = 20.0
-
-
-def key_of(value: str) -> ClusterKey:
-    """Derive a key from one secret."""
-    return derive_key(Bundle((Secret(SecretReference("1", "cluster"), value),)), "run-1")
 
 
 @pytest.fixture(scope="module")
@@ -35,38 +26,10 @@ def key() -> ClusterKey:
     return key_of("the right one")
 
 
-def ranks(patience: float = PATIENCE) -> tuple[Rank, Rank]:
-    """Return the places of two ranks, on a port that is free."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    return Rank(0, 2, "127.0.0.1", port, "run-1", patience), Rank(1, 2, "127.0.0.1", port, "run-1")
-
-
 def listening() -> frozenset[int]:
     """Return the ports on which this process listens."""
     lines = psutil.Process().net_connections("tcp")
     return frozenset(line.laddr.port for line in lines if line.status == psutil.CONN_LISTEN)
-
-
-class Worker(threading.Thread):
-    """A rank that works."""
-
-    end: End | Exception
-
-    def __init__(self, rank: Rank, key: ClusterKey, patience: float = PATIENCE) -> None:
-        super().__init__(daemon=True)
-        self._work: Callable[[], End] = lambda: work(rank, key, 10, patience)
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self.end = self._work()
-        except ExtractError as error:
-            self.end = error
-
-    def ended(self) -> End | Exception:
-        self.join(PATIENCE)
-        return self.end
 
 
 def times(brought: int, tell: Callable[[Any], object], number: int) -> Exception | None:
@@ -176,10 +139,21 @@ def test_a_rank_that_comes_late_is_waited_for(key: ClusterKey) -> None:
     """Rank 0 had nothing to do: the others must not look for it in vain."""
     first, second = ranks()
     workers: list[Worker] = []
-    threading.Timer(0.5, lambda: workers.append(Worker(second, key))).start()
-    with pytest.raises(ZeroDivisionError), Cluster(first, key, [1], print):
-        _ = 1 / 0
-    assert workers[0].ended() == End(has_met=True, farewell="rank 0 has ended with an error")
+    with Cluster(first, key, [1], print):
+        threading.Timer(0.3, lambda: workers.append(Worker(second, key))).start()
+    assert workers[0].ended() == End(has_met=True, farewell="rank 0 has ended well")
+
+
+def test_an_error_of_rank_0_waits_for_nobody(key: ClusterKey) -> None:
+    """Who is there is told; rank 2 never comes."""
+    first, second = ranks()
+    worker = Worker(second, key)
+    with (
+        pytest.raises(ExtractError, match="no fives"),
+        Cluster(first, key, [1, 2], print) as cluster,
+    ):
+        cluster.call(times, [(5,)], print)
+    assert worker.ended() == End(has_met=True, farewell="rank 0 has ended with an error")
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # Dask forgets the socket that failed
