@@ -25,7 +25,13 @@ _ADMISSION_SECONDS = 30.0  # for a connection to rank 0, once it is there
 Tell = Callable[[Any], object]
 
 
-def work(rank: Rank, key: ClusterKey, brought: Any, patience: float) -> End:
+def work(
+    rank: Rank,
+    key: ClusterKey,
+    brought: Any,
+    patience: float,
+    admitted: Callable[[], object] = lambda: None,
+) -> End:
     """Be a worker until rank 0 says that it is over, or is gone.
 
     Args:
@@ -33,6 +39,7 @@ def work(rank: Rank, key: ClusterKey, brought: Any, patience: float) -> End:
         key: By which the ranks know each other.
         brought: What the functions that are called get.
         patience: Seconds in which rank 0 must be there.
+        admitted: Called when it was.
 
     Raises:
         ExtractError: Rank 0 has another key.
@@ -42,6 +49,7 @@ def work(rank: Rank, key: ClusterKey, brought: Any, patience: float) -> End:
     own_address = _find_rank_zero(rank, tls, patience)
     if not own_address:
         return End(has_met=False)
+    admitted()
     with tempfile.TemporaryDirectory(prefix="remote_entry-") as folder:
         return asyncio.run(_work(rank, tls, brought, own_address, folder))
 

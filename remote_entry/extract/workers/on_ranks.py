@@ -105,10 +105,10 @@ def read_for_rank_zero(
         RemoteEntryError: Rank 0 is not there, there is no access, or Dask is not installed.
     """
 
-    def serve(patience: float) -> End:
+    def serve(patience: float, admitted: Callable[[], object]) -> End:
         dask = _dask("cluster_worker")
         key, open_source = sign_in()
-        end: End = dask.work(rank, key, Brought(rank, open_source, say), patience)
+        end: End = dask.work(rank, key, Brought(rank, open_source, say), patience, admitted)
         return end
 
     say(f"{rank} reads for rank 0 at port {rank.port} of {rank.host}")

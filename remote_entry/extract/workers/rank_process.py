@@ -5,6 +5,7 @@ child of the rank. It is forked before anything is connected or any thread has b
 """
 
 import ctypes
+import mmap
 import os
 import signal
 import sys
@@ -21,14 +22,16 @@ _PR_SET_PDEATHSIG = 1
 # How a child ends that was let go, has lost rank 0, or has never met it; no code of an error's.
 _OVER, _LOST, _ABSENT = 0, 75, 76
 
+Serve = Callable[[float, Callable[[], object]], End]
 
-def serve_rank_zero(rank: Rank, serve: Callable[[float], End], say: Callable[[str], object]) -> int:
+
+def serve_rank_zero(rank: Rank, serve: Serve, say: Callable[[str], object]) -> int:
     """Read for rank 0 until it has ended.
 
     Args:
         rank: This process's place.
-        serve: Called in a child with the seconds in which rank 0 must be there. What it raises
-            is the child's end.
+        serve: Called in a child with the seconds in which rank 0 must be there, and with what it
+            calls when it was. What it raises is the child's end.
         say: Receives lines for the log.
 
     Returns:
@@ -38,16 +41,16 @@ def serve_rank_zero(rank: Rank, serve: Callable[[float], End], say: Callable[[st
         ExtractError: Rank 0 is not there, or child after child was killed.
         RemoteEntryError: In the child, what it failed with.
     """
-    patience = rank.patience
+    patience, has_met = rank.patience, mmap.mmap(-1, 1)  # a byte that the children share
     for _ in range(_MOST_STARTS):
         child = os.fork()
         if not child:
-            _be_child(rank, serve, patience, say)
+            _be_child(rank, serve, patience, has_met, say)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code == _ABSENT:
-            raise _never_came(rank) if patience == rank.patience else _gone(rank)
+            raise _gone(rank) if has_met[0] else _never_came(rank)
+        patience = _RETURN_SECONDS if has_met[0] else rank.patience
         if code == _LOST:
-            patience = _RETURN_SECONDS
             say(f"warning: {rank} has lost rank 0, and looks for it for {patience:.0f} s")
         elif code < 0:
             say(f"warning: {rank}: signal {-code} ended the process that reads; it starts again")
@@ -62,11 +65,11 @@ def serve_rank_zero(rank: Rank, serve: Callable[[float], End], say: Callable[[st
 
 
 def _be_child(
-    rank: Rank, serve: Callable[[float], End], patience: float, say: Callable[[str], object]
+    rank: Rank, serve: Serve, patience: float, has_met: mmap.mmap, say: Callable[[str], object]
 ) -> NoReturn:
     """Serve, and end; a thread that still reads is nobody's concern any more."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # mpirun ends the rank alone
-    end = serve(patience)
+    end = serve(patience, lambda: has_met.write_byte(1))
     if end.farewell:
         say(f"{rank} ends: {end.farewell}")
     sys.stdout.flush()

@@ -14,9 +14,13 @@ from remote_entry.extract.workers.ranks import End, Rank
 starts = iter(sys.argv[1].split())
 waited = []
 
-def serve(patience):
+def serve(patience, admitted):
     what = next_one
     print(what, int(patience), flush=True)
+    if what not in {"absent", "early"}:
+        admitted()
+    if what == "early":
+        os.kill(os.getpid(), signal.SIGKILL)
     if what == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "refused":
@@ -44,7 +48,9 @@ sys.exit(code)
     ("starts", "code", "said"),
     [
         ("ended", 0, "rank 1 of 2 ends: rank 0 has ended"),
-        ("killed ended", 0, "signal 9 ended the process that reads; it starts again\nended 600"),
+        ("killed ended", 0, "signal 9 ended the process that reads; it starts again\nended 3"),
+        ("early ended", 0, "signal 9 ended the process that reads; it starts again\nended 600"),
+        ("killed absent", 7, "has gone without a word: rank 1 of 2 ends, too"),
         ("killed " * 5, 7, "extract.workers-gone"),
         ("absent", 7, "did not find rank 0 at port 6105 of node-0 within 600 s"),
         ("lost ended", 0, "has lost rank 0, and looks for it for 3 s\nended 3"),
