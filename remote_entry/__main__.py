@@ -110,6 +110,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
         environ=environ,
         bundle=resolved.bundle,
         sql_token=resolved.sql_token,
+        storage_token=resolved.storage_token,
         masker=Masker(_sensitive(resolved, environ)),
         grace=resolved.settings.grace,
     )

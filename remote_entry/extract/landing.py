@@ -27,7 +27,9 @@ from typing import Any
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column, Window
-from remote_entry.extract.files import Files
+from remote_entry.extract.locations import Location, location_of
+from remote_entry.extract.store import Store
+from remote_entry.extract.stores import open_store
 
 _LOG = "_log"
 _FORMAT = 1
@@ -119,7 +121,7 @@ class Landing:
         files: Its files.
     """
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Store) -> None:
         self.files = files
 
     def log(self) -> list[Entry]:
@@ -235,7 +237,7 @@ class Attempt:
         plan: What it is to land.
     """
 
-    files: Files
+    files: Store
     folder: str
     plan: Plan
 
@@ -284,23 +286,24 @@ class Attempt:
                     self.files.remove(f"{folder}/{name}")
 
 
-def committed_parts(folder: str | Path) -> list[Path]:
+def committed_parts(folder: str | Location) -> list[Path | str]:
     """Return the Parquet files of a data set's last version; nothing else in its folder is data.
 
     Args:
         folder: The data set's folder: ``to`` and then ``name``.
 
     Returns:
-        The files in the order in which they were landed; none before the first extract.
+        The files in the order in which they were landed; none before the first extract. In a blob
+        container they are addresses, which ``open_part`` reads.
 
     Raises:
         ExtractError: The folder is damaged.
     """
-    folder = Path(folder)
-    landing = Landing(Files(folder))
+    place = location_of(folder)
+    landing = Landing(open_store(place))
     entries = landing.log()
     return [
-        folder / entry.folder / part.file
+        _shown(place / entry.folder / part.file)
         for entry in of_last_version(entries)
         for part in landing.parts(entry)
         if part.file is not None
@@ -311,6 +314,10 @@ def of_last_version(entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries that readers read."""
     last = max((entry.version for entry in entries), default=0)
     return [entry for entry in entries if entry.version == last]
+
+
+def _shown(file: Location) -> Path | str:
+    return file if isinstance(file, Path) else str(file)
 
 
 def _log_name(number: int) -> str:
@@ -334,7 +341,7 @@ def _part(document: Mapping[str, Any]) -> Part:
     return Part(**{**document, "window": Window(**document["window"])})
 
 
-def _entry(document: Mapping[str, Any], root: Path) -> Entry:
+def _entry(document: Mapping[str, Any], root: Location) -> Entry:
     known = dict(document)
     if known.pop("format") != _FORMAT:
         raise ExtractError(
@@ -346,7 +353,7 @@ def _entry(document: Mapping[str, Any], root: Path) -> Entry:
     return Entry(**known)
 
 
-def _damaged(root: Path, what: str) -> ExtractError:
+def _damaged(root: Location, what: str) -> ExtractError:
     return ExtractError(
         f"The data set in {root} is damaged: {what}",
         kind="extract.damaged",

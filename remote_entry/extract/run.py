@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from remote_entry.errors import ExtractError, SqlError
 from remote_entry.extract.cursors import kind_of
 from remote_entry.extract.data_set import Column, Window
-from remote_entry.extract.files import Files, Step, no_step
 from remote_entry.extract.landing import Attempt, Entry, Landing, Plan, of_last_version
 from remote_entry.extract.parts import Note, Shape, place_of, write_parts
 from remote_entry.extract.schema import (
@@ -21,6 +20,8 @@ from remote_entry.extract.schema import (
 )
 from remote_entry.extract.source import Source
 from remote_entry.extract.spec import Spec
+from remote_entry.extract.store import Step, Store, no_step
+from remote_entry.extract.stores import open_store
 from remote_entry.extract.verify import Verification, verify
 from remote_entry.extract.windows import (
     asked_window,
@@ -101,6 +102,7 @@ def extract(
     *,
     bounds: Bounds | None = None,
     step: Step = no_step,
+    store: Store | None = None,
 ) -> Outcome:
     """Land everything that is new.
 
@@ -110,25 +112,27 @@ def extract(
         watch: Is told of it.
         bounds: The range to land in place of what is new.
         step: Is told before each change on the disk.
+        store: Where to, in place of what the spec's location opens.
 
     Raises:
         ExtractError: What was landed before, or the data, forbids it.
         SqlError: The server refused a query, or went away too often.
     """
-    landing = Landing(Files(spec.folder, step))
+    landing = Landing(store or open_store(spec.folder, step))
     declared = source.describe(f"SELECT q.* FROM {spec.relation}")  # noqa: S608 - the user's own query
     columns = columns_of(declared, spec)
     without_cursor = refuse_nulls(source, spec)
     work = _Work(spec, source, watch, landing, columns, bounds)
     landed: list[Landed] = []
     try:
-        late = work.count_late()
-        for _ in range(_MOST_WINDOWS):
-            one, is_over = work.land_one()
-            if one is not None:
-                landed.append(one)
-            if is_over:
-                return Outcome(columns, tuple(landed), without_cursor, late)
+        with landing.files.held(watch.warn):
+            late = work.count_late()
+            for _ in range(_MOST_WINDOWS):
+                one, is_over = work.land_one()
+                if one is not None:
+                    landed.append(one)
+                if is_over:
+                    return Outcome(columns, tuple(landed), without_cursor, late)
     except OSError as error:  # the disk is full, read-only or gone
         raise _disk_refused(spec, error) from None
     raise ExtractError(

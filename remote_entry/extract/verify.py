@@ -60,10 +60,12 @@ def verify(attempt: Attempt, spec: Spec, after: int) -> Verification:
     for part in attempt.parts():
         if part.file is None:
             continue
-        path = attempt.files.root / attempt.folder / part.file
-        rows = pq.read_metadata(path).num_rows
+        name = f"{attempt.folder}/{part.file}"
+        with attempt.files.open(name) as file:
+            rows = pq.read_metadata(file).num_rows
         if rows != part.rows:
-            raise _wrong(attempt, f"{path} has {rows} rows and should have {part.rows}", "")
+            where = attempt.files.root / name
+            raise _wrong(attempt, f"{where} has {rows} rows and should have {part.rows}", "")
         written += rows
     found = Verification(attempt.plan.counted, written, after)
     low, high = found.after, found.before
