@@ -122,7 +122,7 @@ class Machinery:
         self.identities = ManagedIdentities(self._identities, entra, server.plain_url)
 
         access = Access(workspace, entra)
-        blobs = BlobStore(self.state.path / "storage")
+        self.blobs = blobs = BlobStore(self.state.path / "storage")
         for name in config.storage.containers:
             blobs.create_container(name)
         shared_access = SharedAccess(workspace.blob_host)

@@ -85,6 +85,11 @@ class Leases:
             raise LeaseRefused(409, "LeaseNotPresentWithLeaseOperation")
         self._leases[blob] = replace(lease, is_broken=True)
 
+    def expire(self) -> None:
+        """Let the time of every lease run out."""
+        for blob, lease in self._leases.items():
+            self._leases[blob] = replace(lease, until=self._clock())
+
     def check_write(self, blob: str, lease_id: str | None) -> None:
         """Refuse to change a blob that somebody else holds, or by a lease that is over.
 

@@ -71,6 +71,8 @@ class BlobFiles:
         self._patience = patience or Patience()
         # By process id: a fork must not use its parent's connections.
         self._containers: dict[int, ContainerClient] = {}
+        # Documents that were published: they never change, and are asked for again and again.
+        self._known: dict[str, bytes] = {}
 
     def held(self, warn: Callable[[str], object]) -> Lease:
         """Keep other runs out by a lease, which ends by itself if this process is killed."""
@@ -98,7 +100,9 @@ class BlobFiles:
                 self.root,
             )
         except StorageError as refused:
-            return was_ours(blob, own, refused, name, self.root)
+            if not was_ours(blob, own, refused, name, self.root):
+                return False
+        self._known[name] = content
         return True
 
     def create(self, name: str) -> NewBlob:
@@ -141,13 +145,19 @@ class BlobFiles:
         return cast(BinaryIO, BlobReader(self._blob(name), name, self.root))
 
     def _content(self, name: str) -> bytes | None:
+        if name in self._known:
+            return self._known[name]
         blob = self._blob(name)
         try:
-            return send(lambda: bytes(blob.download_blob().readall()), f"reading {name}", self.root)
+            content = send(
+                lambda: bytes(blob.download_blob().readall()), f"reading {name}", self.root
+            )
         except StorageError as refused:
             if refused.code != NOT_THERE:
                 raise
             return None
+        self._known[name] = content
+        return content
 
     def _blob(self, name: str) -> BlobClient:
         return self._container().get_blob_client((self.root / name).path)
