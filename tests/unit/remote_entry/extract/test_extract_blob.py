@@ -159,11 +159,18 @@ def test_a_token_that_stays_refused_is_told(lake: Lake) -> None:
 
 
 def test_no_token_is_an_error_of_the_identity(lake: Lake) -> None:
-    """Not of the storage."""
-    lake.azure.faults.add("entra", "POST", problem="AADSTS7000222", times=None)
+    """Not of the storage, whose last answer does not come along: its request holds a token."""
+
+    def step(_: str) -> None:
+        lake.azure.faults.add("storage", "PUT", status=401, headers=challenge(lake))
+        lake.azure.faults.add("entra", "POST", problem="AADSTS7000222", times=None)
+
     with pytest.raises(IdentityError, match="has expired") as caught:
-        lake.land("no-token", 4, token=lake.token)
-    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+        lake.land("no-token", 4, step, token=lake.token)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert isinstance(error, IdentityError)
+        error = error.__cause__ or error.__context__
 
 
 def test_a_token_is_used_to_its_end_while_there_is_no_other() -> None:
