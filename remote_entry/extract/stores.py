@@ -1,11 +1,18 @@
 """The one place that chooses what a data set lies in, by its location."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from remote_entry.extract.files import Files
 from remote_entry.extract.locations import BlobFolder, Location, location_of
 from remote_entry.extract.store import Step, Store, no_step
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from remote_entry.access_token import AccessToken
 
 
 def open_store(location: Location, step: Step = no_step) -> Store:
@@ -20,11 +27,18 @@ def open_store(location: Location, step: Step = no_step) -> Store:
     """
     if not isinstance(location, BlobFolder):
         return Files(location, step)
-    from remote_entry.extract.blob.credential import StorageCredential
     from remote_entry.extract.blob.files import BlobFiles
     from remote_entry.library import storage_token_source
 
-    return BlobFiles(location, StorageCredential(storage_token_source()), step)
+    return BlobFiles(location, _credential(storage_token_source()), step)
+
+
+@lru_cache(maxsize=1)
+def _credential(source: "Callable[[], AccessToken]") -> "TokenCredential":
+    """Return the process's credential: all of its stores share one token."""
+    from remote_entry.extract.blob.credential import StorageCredential
+
+    return StorageCredential(source)
 
 
 def open_part(part: str | Path) -> BinaryIO:

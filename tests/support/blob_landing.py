@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
-from support.crash_landing import SILENT, Numbers
 
 from remote_entry.access_token import AccessToken
 from remote_entry.azure.identity import STORAGE_SCOPE, fresh_token_source
@@ -23,6 +22,7 @@ from remote_entry.extract.spec import Spec
 from remote_entry.extract.store import Step, no_step
 from remote_entry.hidden import Hidden
 from remote_entry.settings import IdentitySettings
+from support.crash_landing import SILENT, WAYS, Numbers
 
 if TYPE_CHECKING:
     from submitter.emulator import Emulator
@@ -112,9 +112,8 @@ class Lake:
     def land(self, name: str, rows: int, step: Step = no_step, **options: Any) -> Outcome:
         """Extract the numbers, three to a part."""
         store = options.pop("store", None) or self.store(name, step, **options)
-        has_cursor = not name.startswith("all")
         watch = Watch(lambda *_: None, lambda *_: None, self.warnings.append)
-        return extract(spec_of(name, has_cursor=has_cursor), Numbers(rows), watch, store=store)
+        return extract(spec_of(name), Numbers(rows), watch, store=store)
 
     def landed(self, name: str) -> list[int]:
         """Return what readers read."""
@@ -135,14 +134,17 @@ class Lake:
         return [each.name.removeprefix(prefix) for each in listed]
 
 
-def spec_of(name: str, *, has_cursor: bool = True) -> Spec:
-    """Return an extract of the numbers into the container."""
+def spec_of(name: str) -> Spec:
+    """Return an extract of the numbers into the container; its name begins with the way."""
+    way = {"everything": "everything", "partitions": "in partitions"}.get(
+        name.split("-", maxsplit=1)[0]
+    )
     return Spec.model_validate(
         {
             "name": name,
             "table": "n",
             "to": f"abfss://{CONTAINER}@{ACCOUNT}.dfs.core.windows.net/nightly",
-            "cursor": {"column": "id", "kind": "integer"} if has_cursor else None,
+            **WAYS[way or "by cursor"],
             "rows_per_file": 3,
         }
     )
