@@ -136,9 +136,7 @@ class Lake:
 
 def spec_of(name: str) -> Spec:
     """Return an extract of the numbers into the container; its name begins with the way."""
-    way = {"everything": "everything", "partitions": "in partitions"}.get(
-        name.split("-", maxsplit=1)[0]
-    )
+    way = {"everything": "everything", "partitions": "in partitions"}.get(name.partition("-")[0])
     return Spec.model_validate(
         {
             "name": name,
