@@ -146,7 +146,7 @@ class Lease:
                 if refused.code == NOT_THERE:
                     self._make()
                     continue
-                if refused.code != LEASED:
+                if refused.code not in LEASED:
                     raise
             else:
                 return

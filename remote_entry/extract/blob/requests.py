@@ -17,9 +17,10 @@ from remote_entry.extract.locations import BlobFolder
 T = TypeVar("T")
 
 TAKEN = frozenset({"BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet"})
-LEASED = "LeaseAlreadyPresent"
+LEASED = frozenset({"LeaseAlreadyPresent", "LeaseIsBreakingAndCannotBeAcquired"})
 LEASE_LOST = frozenset(
     {
+        "LeaseIdMismatchWithBlobOperation",
         "LeaseIdMismatchWithLeaseOperation",
         "LeaseIsBrokenAndCannotBeRenewed",
         "LeaseLost",
@@ -29,7 +30,7 @@ LEASE_LOST = frozenset(
 )
 NOT_THERE = "BlobNotFound"
 
-_TIMEOUT, _THROTTLED, _SERVER = 408, 429, 500
+_REFUSED, _TIMEOUT, _THROTTLED, _SERVER = 400, 408, 429, 500
 _ROLE = Cause(
     "role",
     "the run's identity may not do that there",
@@ -76,7 +77,7 @@ _BY_CODE = {
     "OperationTimedOut": UNAVAILABLE,
     "RequestBodyTooLarge": _LIMIT,
     "ServerBusy": _BUSY,
-    LEASED: _LEASED,
+    **dict.fromkeys(LEASED, _LEASED),
 }
 
 # The SDKs log each failure besides raising it.
@@ -126,6 +127,8 @@ def send(request: Callable[[], T], doing: str, root: BlobFolder) -> T:
 def _refused(error: AzureError, doing: str, root: BlobFolder) -> StorageError:
     """Return what a failed request means."""
     status = error.status_code if isinstance(error, HttpResponseError) else None
+    if status is None or status < _REFUSED:  # no answer, or one that breaks off
+        status = None
     code = _code_of(error) if status else ""
     cause = _BY_CODE.get(code) or _cause_of_status(status or 0, code, str(error))
     said = f" ({status} {code})".replace(" )", ")") if status else ""
