@@ -336,7 +336,9 @@ def committed_parts(folder: str | Location) -> list[Path | str]:
         container they are addresses, which ``open_part`` reads.
 
     Raises:
-        ExtractError: The folder is damaged.
+        ValueError: It is no location.
+        ExtractError: The folder is damaged, or storage refuses.
+        RemoteEntryError: There is no access token for storage.
     """
     place = location_of(folder)
     landing = Landing(open_store(place))

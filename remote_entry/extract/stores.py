@@ -54,6 +54,7 @@ def open_part(part: str | Path) -> BinaryIO:
         part: A path, or the address of a blob.
 
     Raises:
+        ValueError: It is neither.
         ExtractError: Storage refuses.
         RemoteEntryError: There is no access token for it.
     """

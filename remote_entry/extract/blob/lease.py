@@ -16,7 +16,7 @@ from typing import Any
 
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
-from remote_entry.errors import ExtractError
+from remote_entry.errors import ExtractError, RemoteEntryError
 from remote_entry.extract.blob.requests import (
     LEASE_LOST,
     LEASED,
@@ -95,7 +95,7 @@ class Lease:
         self._step("release the lease")
         try:
             send(self._lease.release, "releasing the lease", self._root)
-        except StorageError:
+        except RemoteEntryError:
             return  # it ends by itself
 
     def renew(self) -> bool:
@@ -120,20 +120,22 @@ class Lease:
         renewed, has_told = self._timing.clock(), False
         while not self._over.wait(self._timing.renew):
             try:
-                if not self.renew():
-                    self._over.set()
-                    self._warn(
-                        f"the lease on {self._root} is lost: another run may land there too. Each "
-                        "row is landed once all the same; going on"
-                    )
-                    return
-                renewed, has_told = self._timing.clock(), False
-            except ExtractError as error:
+                is_held = self.renew()
+            except RemoteEntryError as error:
                 if self._timing.clock() - renewed > LEASE_SECONDS and not has_told:
                     has_told = True
                     self._warn(f"the lease on {self._root} has run out: {error.message}; going on")
-            except Exception as error:  # noqa: BLE001 (no token: the landing meets it too, and says so)
-                self._warn(f"the lease on {self._root} is not renewed ({type(error).__name__})")
+                continue
+            if self._over.is_set():  # released meanwhile
+                return
+            if not is_held:
+                self._over.set()
+                self._warn(
+                    f"the lease on {self._root} is lost: another run may land there too. Each row "
+                    "is landed once all the same; going on"
+                )
+                return
+            renewed, has_told = self._timing.clock(), False
 
     def _acquire(self) -> None:
         """Get the lease; wait for one that may have been left by a run that was killed."""
@@ -180,9 +182,8 @@ class Lease:
                 "noting who holds the folder",
                 self._root,
             )
-        except StorageError as refused:
-            if refused.code not in LEASE_LOST:
-                raise
+        except StorageError:
+            return
 
     def _other(self) -> str:
         """Return who holds it, as far as they have said so."""
