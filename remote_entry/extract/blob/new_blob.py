@@ -1,17 +1,22 @@
 """A block blob that is written from its beginning to its end, and is there only when it is whole.
 
-Blocks of a bounded size are staged while rows are written; the list of them, committed at the end,
-makes the blob. What a killed process had staged is nobody's, and Azure drops it after a week:
+Blocks of a bounded size are staged while rows are written, one at a time beside the writing; the
+list of them, committed at the end, makes the blob. What a killed process had staged is nobody's,
+and Azure drops it after a week:
 https://learn.microsoft.com/rest/api/storageservices/put-block.
 """
 
 import hashlib
+import math
 import uuid
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from azure.core import MatchConditions
 from azure.storage.blob import BlobBlock, BlobClient
 
+from remote_entry.deadline import Deadline, start_in_background
 from remote_entry.extract.blob.requests import NOT_THERE, TAKEN, StorageError, send
 from remote_entry.extract.locations import BlobFolder
 from remote_entry.extract.store import Step
@@ -28,7 +33,7 @@ class NewBlob:
         name: Its name in the data set, for messages.
         root: The data set.
         step: Is told before each request.
-        block_bytes: How much is kept in memory.
+        block_bytes: How large a block is; two of them are kept in memory.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class NewBlob:
         self._block_bytes = block_bytes
         self._buffer = bytearray()
         self._blocks: list[str] = []
+        self._staging: Future[None] | None = None
         self._digest = hashlib.sha256()
         self._is_lost = False
         self.closed = False
@@ -57,7 +63,11 @@ class NewBlob:
         return self._digest.hexdigest()
 
     def write(self, block: Any) -> int:
-        """Append bytes; a block that is full is staged."""
+        """Append bytes; a block that is full is staged.
+
+        Raises:
+            StorageError: Storage did not take the block before.
+        """
         view = memoryview(block).cast("B")
         if self._is_lost:  # whoever writes a file's end after a failure must not hide that
             return view.nbytes
@@ -80,6 +90,7 @@ class NewBlob:
         """
         if self._buffer:
             self._stage(bytes(self._buffer))
+        self._wait()
         own = uuid.uuid4().hex
         self._step(f"commit {self._name}")
 
@@ -103,18 +114,27 @@ class NewBlob:
         self._buffer.clear()
 
     def _stage(self, content: bytes) -> None:
-        block = f"{len(self._blocks):06d}"
+        """Begin to stage a block when the one before has arrived."""
+        self._wait()
         self._step(f"stage {self._name}")
+        block = f"{len(self._blocks):06d}"
+        self._blocks.append(block)
+        task = partial(self._send, block, content)
+        [self._staging] = start_in_background([task], threads=1, deadline=Deadline(math.inf))
+
+    def _send(self, block: str, content: bytes) -> None:
+        send(lambda: self._blob.stage_block(block, content), f"writing {self._name}", self._root)
+
+    def _wait(self) -> None:
+        """Wait for the block that is under way."""
+        if self._staging is None:
+            return
+        staging, self._staging = self._staging, None
         try:
-            send(
-                lambda: self._blob.stage_block(block, content),
-                f"writing {self._name}",
-                self._root,
-            )
+            staging.result()
         except BaseException:
             self._is_lost = True
             raise
-        self._blocks.append(block)
 
 
 def was_ours(
