@@ -168,7 +168,7 @@ def test_what_was_never_landed_is_swept_away(tmp_path: Path, source: PlayedSourc
     spec = spec_of(tmp_path, cursor=None)
 
     def breaks(number: int) -> None:
-        if number == 5:
+        if number == 1:
             raise SqlError("no", kind="sql.query")
 
     source.meanwhile = breaks
