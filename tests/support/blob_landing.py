@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ACCOUNT, CONTAINER = "emulatorstore", "lake"
 READER_ID = "99999999-9999-9999-9999-999999999999"
+MANAGED_ID = "88888888-8888-8888-8888-888888888888"
 CONFIG: Mapping[str, Any] = {
     "service_principals": [
         {
@@ -41,6 +42,13 @@ CONFIG: Mapping[str, Any] = {
             "client_secret": "the reader's",
             "storage_role": "Storage Blob Data Reader",
         },
+    ],
+    "managed_identities": [
+        {
+            "name": "landing",
+            "client_id": MANAGED_ID,
+            "storage_role": "Storage Blob Data Contributor",
+        }
     ],
     "storage": {"containers": [CONTAINER]},
     "sql": None,

@@ -20,7 +20,7 @@ from azure.storage.blob import BlobClient, ContainerClient, ExponentialRetry
 from remote_entry.extract.blob.lease import Lease, Timing
 from remote_entry.extract.blob.new_blob import WRITER, NewBlob, was_ours
 from remote_entry.extract.blob.reader import BlobReader
-from remote_entry.extract.blob.requests import NOT_THERE, StorageError, send
+from remote_entry.extract.blob.sending import NOT_THERE, StorageError, send
 from remote_entry.extract.locations import BlobFolder
 from remote_entry.extract.store import Step, as_json, no_step
 
@@ -118,7 +118,10 @@ class BlobFiles:
 
     def digest(self, name: str) -> str:
         """Return a document's SHA-256."""
-        return hashlib.sha256(self._content(name) or b"").hexdigest()
+        content = self._content(name)
+        if content is None:
+            raise FileNotFoundError(f"{self.root / name}")
+        return hashlib.sha256(content).hexdigest()
 
     def names(self, name: str = "") -> list[str]:
         """Return what is in a folder, sorted; nothing if there is no such folder."""

@@ -17,7 +17,7 @@ from typing import Any
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
 from remote_entry.errors import ExtractError, RemoteEntryError
-from remote_entry.extract.blob.requests import (
+from remote_entry.extract.blob.sending import (
     LEASE_LOST,
     LEASED,
     NOT_THERE,

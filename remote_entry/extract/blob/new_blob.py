@@ -17,7 +17,7 @@ from azure.core import MatchConditions
 from azure.storage.blob import BlobBlock, BlobClient
 
 from remote_entry.deadline import Deadline, start_in_background
-from remote_entry.extract.blob.requests import NOT_THERE, TAKEN, StorageError, send
+from remote_entry.extract.blob.sending import NOT_THERE, TAKEN, StorageError, send
 from remote_entry.extract.locations import BlobFolder
 from remote_entry.extract.store import Step
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from azure.storage.blob import BlobClient
 
-from remote_entry.extract.blob.requests import send
+from remote_entry.extract.blob.sending import send
 from remote_entry.extract.locations import BlobFolder
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.blob_landing import ACCOUNT, CONTAINER, READER_ID, Lake, play_lake
+from support.blob_landing import ACCOUNT, CONTAINER, MANAGED_ID, READER_ID, Lake, play_lake
 
 from remote_entry.access_token import AccessToken
-from remote_entry.azure.identity import STORAGE_SCOPE
+from remote_entry.azure.identity import STORAGE_SCOPE, fresh_token_source
 from remote_entry.errors import ExtractError, IdentityError, SettingsError
 from remote_entry.extract import committed_parts, open_part
 from remote_entry.extract.blob.credential import StorageCredential
@@ -20,7 +20,8 @@ from remote_entry.extract.locations import BlobFolder
 from remote_entry.extract.store import no_step
 from remote_entry.hidden import Hidden
 from remote_entry.library import Access, _Process
-from remote_entry.settings import SqlSettings
+from remote_entry.settings import IdentitySettings, SqlSettings
+from remote_entry.settings.identity import MANAGED_IDENTITY
 from remote_entry.supervision.handover import Bundle
 from submitter.emulator import TokenFault
 
@@ -49,6 +50,8 @@ def test_a_document_is_published_once(lake: Lake) -> None:
     assert other.read("d/x.json", sha256=one.digest("d/x.json")) == {"n": 1}
     assert other.read("d/x.json", sha256="0" * 64) is None
     assert other.read("d/none.json") is None
+    with pytest.raises(FileNotFoundError, match="nightly/documents/d/none.json"):
+        other.digest("d/none.json")
 
 
 def test_names_are_those_of_one_folder(lake: Lake) -> None:
@@ -122,6 +125,15 @@ def test_a_role_that_only_reads_is_not_enough(lake: Lake) -> None:
     assert "'Storage Blob Data Contributor' on the container" in caught.value.hint
     with pytest.raises(ExtractError, match="there is no such container"):
         lake.land("no-container", 4, container="nowhere")
+
+
+def test_a_managed_identity_lands(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compute target's: there is no credential at all."""
+    for variable, value in lake.azure.managed_identity("landing").items():
+        monkeypatch.setenv(variable, value)
+    identity = IdentitySettings(MANAGED_IDENTITY, managed_identity_client_id=MANAGED_ID)
+    token = fresh_token_source(identity, STORAGE_SCOPE, 20)
+    assert lake.land("managed", 4, token=token).rows == 4
 
 
 def challenge(lake: Lake) -> dict[str, str]:
