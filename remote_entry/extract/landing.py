@@ -242,7 +242,7 @@ class Landing:
             raise ExtractError(
                 f"{self.files.root} does not hold {folder}, which another process has begun there",
                 kind="extract.not-shared",
-                hint="'to' must be a store that all nodes share",
+                hint="'to' must be a store that all nodes share, such as abfss://…",
             )
         return Attempt(self.files, folder, _plan(document))
 

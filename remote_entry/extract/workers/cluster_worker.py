@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import queue
 import socket
 import ssl
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -21,6 +23,8 @@ FAREWELL = "farewell"
 
 _LOOK_SECONDS = 0.2
 _ADMISSION_SECONDS = 30.0  # for a connection to rank 0, once it is there
+
+_log = logging.getLogger("remote_entry")
 
 Tell = Callable[[Any], object]
 
@@ -50,11 +54,28 @@ def work(
     if not own_address:
         return End(has_met=False)
     admitted()
-    with tempfile.TemporaryDirectory(prefix="remote_entry-") as folder:
-        return asyncio.run(_work(rank, tls, brought, own_address, folder))
+    ends: queue.SimpleQueue[End] = queue.SimpleQueue()
+    with tempfile.TemporaryDirectory(prefix="remote_entry-", ignore_cleanup_errors=True) as folder:
+
+        def serve() -> None:
+            try:
+                asyncio.run(_serve(rank, tls, brought, own_address, folder, ends.put))
+            finally:
+                ends.put(End(has_met=True))  # unless there was one
+
+        # In a thread, as how long Dask takes to close is nothing to wait for.
+        threading.Thread(target=serve, daemon=True).start()
+        return ends.get()
 
 
-async def _work(rank: Rank, tls: Security, brought: Any, own_address: str, folder: str) -> End:
+async def _serve(
+    rank: Rank,
+    tls: Security,
+    brought: Any,
+    own_address: str,
+    folder: str,
+    note_end: Callable[[End], object],
+) -> None:
     """Serve calls until the scheduler closes, or its connection breaks."""
     worker = _Worker(
         f"tls://{rank.host}:{rank.port}",
@@ -70,12 +91,13 @@ async def _work(rank: Rank, tls: Security, brought: Any, own_address: str, folde
     worker.brought = brought
     try:
         await worker
-    except Exception:  # noqa: BLE001 - Dask wraps whatever it was: rank 0 has gone again
-        return End(has_met=True)
-    # Worker.finished() would come only when the last call has ended, too.
-    while worker.status in {Status.running, Status.paused}:  # noqa: ASYNC110
-        await asyncio.sleep(_LOOK_SECONDS)
-    return End(has_met=True, farewell=worker.farewell)
+        # Worker.finished() would come only when the last call has ended, too.
+        while worker.status in {Status.running, Status.paused}:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+    except Exception as error:  # noqa: BLE001 - Dask wraps whatever it was
+        _log.warning("rank 0 was there, and has gone again (%s)", type(error).__name__)
+    note_end(End(has_met=True, farewell=worker.farewell))
+    await worker.finished()  # type: ignore[no-untyped-call]
 
 
 def _find_rank_zero(rank: Rank, tls: Security, patience: float) -> str:

@@ -186,5 +186,5 @@ def _not_shared(spec: Spec) -> ExtractError:
     return ExtractError(
         f"What one rank has written in {spec.folder}, another does not see",
         kind="extract.not-shared",
-        hint="'to' must be a store that all nodes share",
+        hint="'to' must be a store that all nodes share, such as abfss://…",
     )
