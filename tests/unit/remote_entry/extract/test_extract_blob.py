@@ -262,7 +262,7 @@ def test_the_lease_is_kept_until_the_end(lake: Lake) -> None:
 
 def test_a_run_waits_for_one_that_was_killed(lake: Lake) -> None:
     """Its lease has ended by then; whose it was is said."""
-    lease(lake, "waited", []).__enter__()  # and never left: that process is dead
+    lease(lake, "waited", [], renew=1e6).__enter__()  # and never left: that process is dead
     store = lake.store("waited")
 
     def sleep(seconds: float) -> None:
