@@ -89,6 +89,7 @@ class Job:
         return {
             **os.environ,
             **MAY_BE_ROOT,
+            "TMPDIR": str(self.folder),
             "PYTHONPATH": str(Path(__file__).parents[1]),
             "SQL_SERVER": f"localhost,{self.played.server.port}",
             "SQL_DATABASE": "train",
@@ -226,6 +227,11 @@ def test_ranks_land_what_one_node_would(job: Job, on_one_node: list[Any]) -> Non
         assert f"rank {rank} of 4 ends: rank 0 has ended well" in log
     assert PASSWORD not in log
     assert "distributed" not in log  # Dask's own news
+    for path in job.folder.rglob("*"):  # with what each rank has in its folder for temporary files
+        if path.is_file():
+            content = path.read_bytes()
+            assert PASSWORD.encode() not in content
+            assert b"PRIVATE KEY" not in content
     receipts = [path.relative_to(job.folder).parts[0] for path in job.folder.rglob("v-*.json")]
     assert receipts == ["node-0"]
 

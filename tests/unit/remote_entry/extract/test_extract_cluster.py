@@ -17,6 +17,7 @@ from support.ranks import PATIENCE, Worker, key_of, ranks
 from remote_entry.errors import ExtractError
 from remote_entry.extract.workers.cluster import Cluster
 from remote_entry.extract.workers.cluster_key import ClusterKey
+from remote_entry.extract.workers.cluster_worker import security
 from remote_entry.extract.workers.ranks import End, Rank
 
 
@@ -170,11 +171,15 @@ def test_a_port_that_is_taken_is_an_error(key: ClusterKey) -> None:
 
 
 def test_no_key_reaches_a_disk(running: Running, key: ClusterKey) -> None:
-    """Every file that this process has open and could hold it is in memory."""
+    """Dask, which would put a key that it is given as text into a file, is given a memory file."""
     private = os.pread(key.descriptor, 10_000, 0).decode().split("-----")[2].strip()
+    assert str(Path(key.path).readlink()).startswith("/memfd:")
+    settings = security(key)
+    for role in ("client", "scheduler", "worker"):
+        assert settings.get_tls_config_for_role(role)["key"] == key.path
+    assert private not in repr(settings)
     for opened in psutil.Process().open_files():
         assert private not in Path(opened.path).read_text(errors="replace")
-    assert str(Path(key.path).readlink()).startswith("/memfd:")
 
 
 def _is_answered(port: int, key: ClusterKey | None) -> bool:
