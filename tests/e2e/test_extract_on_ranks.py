@@ -23,6 +23,7 @@ from support.played_source import SILENT, spec_of
 from support.ranks import Worker, key_of, ranks
 from support.shell import CONFIG, Shell, flights_emulator
 
+from remote_entry.__main__ import main
 from remote_entry.errors import ExtractError, SettingsError, SqlError
 from remote_entry.extract.files import Files
 from remote_entry.extract.landing import Attempt, Landing, committed_parts
@@ -289,7 +290,7 @@ class TwoRanks:
         brought = Brought(second, lambda: SqlServer(reach(port, []), batch_rows=250), print)
         worker = Worker(second, key, brought)
         try:
-            with OnRanks(first, key, CONNECTIONS, print) as workers:
+            with OnRanks(first, key, CONNECTIONS, print, settling=0) as workers:
                 yield workers
         finally:
             assert isinstance(worker.ended(), End)
@@ -349,6 +350,19 @@ class Planner:
     def read(self, spec: Spec, attempt: Attempt, numbers: Any, watch: Watch) -> None:
         self.begun.append(attempt)
         raise RuntimeError
+
+
+def test_an_extract_over_one_connection_is_rank_0s_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others say so and end, without a secret or Dask."""
+    (tmp_path / "extract.yml").write_text(json.dumps({"name": "v", "table": "v", "to": "lake"}))
+    place = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "node-0", "MASTER_PORT": "29500"}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AZURE_SECRET_1", "sql-username")  # reading it, without a vault, ends with 3
+    assert main(["extract", str(tmp_path / "extract.yml")]) == 0
+    assert "rank 1 of 2 has nothing to do: rank 0 alone reads" in capsys.readouterr().err
 
 
 def test_without_dask_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

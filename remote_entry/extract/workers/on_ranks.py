@@ -13,7 +13,6 @@ from typing import Any
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.landing import Attempt
-from remote_entry.extract.parts import place_of
 from remote_entry.extract.source import Source
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.watch import Watch
@@ -23,7 +22,9 @@ from remote_entry.extract.workers.rank_process import serve_rank_zero
 from remote_entry.extract.workers.ranks import End, Rank
 from remote_entry.resolve import package_missing
 
+SETTLING_SECONDS = 75.0  # an NFS client may keep a list of names for 60 s (nfs(5), acdirmax)
 _TELL_SECONDS = 0.25
+_LOOK_SECONDS = 1.0
 
 Tell = Callable[[Any], object]
 
@@ -36,14 +37,21 @@ class OnRanks:
         key: By which the ranks know each other.
         connections: How many of the others read.
         say: Receives lines for the log.
+        settling: Seconds until what another rank has written must be seen on this one.
 
     Raises:
         SettingsError: Dask is not installed.
     """
 
     def __init__(
-        self, rank: Rank, key: ClusterKey, connections: int, say: Callable[[str], object]
+        self,
+        rank: Rank,
+        key: ClusterKey,
+        connections: int,
+        say: Callable[[str], object],
+        settling: float = SETTLING_SECONDS,
     ) -> None:
+        self._settling = settling
         readers = range(1, min(rank.size, connections + 1))
         self._cluster = _dask("cluster").Cluster(rank, key, readers, say)
         if len(readers) < connections:
@@ -80,9 +88,15 @@ class OnRanks:
                 watch.note(*said)
 
         self._cluster.call(_read, [(plain, attempt.folder, number) for number in numbers], hear)
-        for number in numbers:
-            if place_of(attempt, number) is not None:
+        self._await_parts(spec, attempt, numbers)
+
+    def _await_parts(self, spec: Spec, attempt: Attempt, numbers: Sequence[int]) -> None:
+        """Look whether all that was committed is seen here, too."""
+        deadline = time.monotonic() + self._settling
+        while set(numbers) - {part.partition for part in attempt.parts() if part.is_last}:
+            if time.monotonic() > deadline:
                 raise _not_shared(spec)
+            time.sleep(_LOOK_SECONDS)
 
 
 def read_for_rank_zero(
