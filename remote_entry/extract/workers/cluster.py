@@ -128,6 +128,8 @@ class Cluster:
         for call in calls:
             call.add_done_callback(heard.put)
         left = len(calls)
+        if self._attendance.seen:  # how long it took to plan is nobody's absence
+            self._last_seen = time.monotonic()
         try:
             while left:
                 self._require_workers()
