@@ -65,7 +65,8 @@ class SqlServer:
         from remote_entry.reading.describe import describe
         from remote_entry.reading.ways import open_own
 
-        declared = describe(self.database.engine, sql, self.database.connector.explain)
+        connector = self.database.connector
+        declared = connector.retry(lambda: describe(self.database.engine, sql, connector.explain))
         if declared.types:
             return declared
         open_own(self.database, sql, None, 1).close()  # what is wrong with it shows here
