@@ -14,8 +14,9 @@ from support.shell import Shell
 from remote_entry.__main__ import main
 from remote_entry.errors import SqlError
 from remote_entry.extract.landing import committed_parts
-from remote_entry.extract.run import Watch, extract
+from remote_entry.extract.run import extract
 from remote_entry.extract.source import SqlServer
+from remote_entry.extract.watch import Watch
 from submitter.emulator import Emulator
 
 ROWS = 4_000
@@ -72,6 +73,42 @@ def test_the_files_hold_the_table(
     assert types == {"int64", "string", "decimal128(19, 4)", "timestamp[us]", "binary"}
 
 
+TYPES = {
+    "bit": ("bit", "1"),
+    "tiny": ("tinyint", "255"),
+    "large": ("bigint", "9223372036854775807"),
+    "exact": ("decimal(20,5)", "-123456789012345.67891"),
+    "longest": ("decimal(38,10)", "1234567890123456789012345678.0123456789"),
+    "cash": ("money", "-922337203685477.5808"),
+    "day": ("date", "'9999-12-31'"),
+    "moment": ("datetime2(7)", "'2024-01-31 23:59:59.1234567'"),
+    "minute": ("smalldatetime", "'2024-01-31 23:59'"),
+    "clock": ("time(7)", "'23:59:59.9999999'"),
+    "word": ("nvarchar(40)", "N'naïve 漢 😀 '"),
+    "narrow": ("varchar(40)", "'plain'"),
+    "endless": ("nvarchar(max)", "N'long 😀'"),
+    "raw": ("varbinary(10)", "0x00FF10"),
+    "code": ("uniqueidentifier", "'6f9619ff-8b86-d011-b42d-00c04fc964ff'"),
+    "ratio": ("float", "0.1"),
+}
+
+
+def test_columns_add_up_on_both_sides(played: Played, tmp_path: Path) -> None:
+    """Of every type, with NULLs, in each partition; the widest and the strangest value as well."""
+    columns = ", ".join(f"{name} {declared}" for name, (declared, _) in TYPES.items())
+    values = ", ".join(value for _, value in TYPES.values())
+    names = ", ".join(TYPES)
+    played.run(
+        f"CREATE TABLE types (n int IDENTITY PRIMARY KEY, {columns}, rv rowversion)",
+        *[f"INSERT INTO types ({names}) VALUES ({values})"] * 5,  # noqa: S608 - ours
+        *["INSERT INTO types (word) VALUES (N'😀')"] * 3,
+    )
+    spec = spec_of(tmp_path, table="types", checksum=True, partition={"column": "n", "parts": 2})
+    [landed] = extract(spec, SqlServer(played.database), SILENT).landed
+    assert landed.verification is not None
+    assert (landed.entry.rows, landed.verification.compared) == (8, 3)
+
+
 def test_a_reset_in_mid_stream_loses_nothing(played: Played, tmp_path: Path) -> None:
     """The stream goes on behind the last part, each row once."""
     spec = spec_of(tmp_path, rows_per_file=500)
@@ -98,6 +135,7 @@ def test_an_error_of_the_server_is_told(played: Played, tmp_path: Path) -> None:
 SPEC = """\
 name: flights
 query: SELECT carrier, month, arr_delay FROM dbo.flights
+partition: {column: month, parts: 2, connections: 2}
 to: outputs/lake
 """
 
@@ -108,7 +146,7 @@ def test_a_job_extracts(azure: Emulator, shell: Shell) -> None:
     shell.write("extract.yml", SPEC)
     done = shell("submit", "job.yml")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "flights: 4 rows in 1 parts, up to entry 1 of version 1; receipt" in done.stdout
+    assert "flights: 4 rows in 2 parts, up to entry 1 of version 1; receipt" in done.stdout
     assert shell("runs", "download", "@last", "results").returncode == 0
     outputs = shell.folder / "results" / "outputs"
     [file] = (outputs / "extract").glob("flights-00000001-*.json")
@@ -120,7 +158,7 @@ def test_a_job_extracts(azure: Emulator, shell: Shell) -> None:
     assert (receipt["driver"].startswith("libmsodbcsql"), receipt["run_id"] != "") == (True, True)
     password = azure.vault("kv-flights").secret("sql-password").value
     assert password not in file.read_text()
-    assert len(committed_parts(outputs / "lake" / "flights")) == 1
+    assert len(committed_parts(outputs / "lake" / "flights")) == 2
     metrics = json.loads(shell("runs", "show", "@last", "--json").stdout)["metrics"]
     assert metrics["flights rows"] == 4
 
@@ -133,5 +171,5 @@ def test_a_wrong_spec_asks_nobody(
     monkeypatch.setenv("AZURE_SECRET_1", "sql-username")  # reading it, without a vault, ends with 3
     monkeypatch.chdir(tmp_path)
     assert main(["extract", "extract.yml"]) == 2
-    assert "extract.yml:3: unknown key 'too'. Did you mean 'to'?" in capsys.readouterr().err
+    assert "extract.yml:4: unknown key 'too'. Did you mean 'to'?" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["extract.yml"]

@@ -19,7 +19,8 @@ from support.played_source import (
 
 from remote_entry.errors import ExtractError, SqlError
 from remote_entry.extract.landing import committed_parts
-from remote_entry.extract.run import Watch, extract
+from remote_entry.extract.run import extract
+from remote_entry.extract.watch import Watch
 
 CREATE = (
     "CREATE TABLE v (id int IDENTITY PRIMARY KEY, a decimal(9,4), at datetime2(7), rv rowversion)"
@@ -190,6 +191,43 @@ def test_a_row_that_was_written_too_late_is_found(
     assert committed_parts(spec.folder) == []
     source.meanwhile = lambda _: None
     assert land(spec, source).rows == 7
+
+
+def test_a_row_that_was_changed_in_place_does_not_add_up(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """The counts are the same; the sums of its column are not."""
+    spec, writer = spec_of(tmp_path, checksum=True, **INTEGER), server.session()
+    run(source.session, *[INSERT] * 3)
+
+    def change(number: int) -> None:
+        if number == 1:
+            run(writer, "UPDATE v SET a = 9 WHERE id = 1")
+
+    source.meanwhile = change
+    with pytest.raises(ExtractError, match="partition 0 does not add up to .* in a, rv"):
+        land(spec, source)
+    source.meanwhile = lambda _: None
+    [landed] = land(spec, source).landed
+    assert landed.verification is not None
+    assert (landed.verification.compared, landed.verification.moved) == (1, 0)
+
+
+def test_rows_that_left_their_window_are_not_compared(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """They are the next window's."""
+    spec, writer = spec_of(tmp_path, checksum=True), server.session()
+    run(source.session, *[INSERT] * 3)
+
+    def change(number: int) -> None:
+        if number == 1:
+            run(writer, "UPDATE v SET a = 9 WHERE id = 1")
+
+    source.meanwhile = change
+    [landed] = land(spec, source).landed
+    assert landed.verification is not None
+    assert (landed.verification.compared, landed.verification.moved) == (0, 1)
 
 
 def test_rows_that_came_after_their_window_are_told(tmp_path: Path, source: PlayedSource) -> None:
