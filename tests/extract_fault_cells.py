@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 from extract_faults import KILLED, WITHIN, ExtractCell, Stage
 from support.forked_run import ForkedRun
 
@@ -383,6 +384,89 @@ def two_at_once() -> Iterator[ExtractCell]:
         )
 
 
+def partitions() -> Iterator[ExtractCell]:
+    """Worker processes, one connection each: what one loses, another reads."""
+    shared = {"spec": {"partition": {"column": "id", "parts": 4, "connections": 2}}}
+
+    def kill_worker(number: int) -> Callable[[Stage, ForkedRun], object]:
+        return lambda _, run: workers_of(run)[number].kill()
+
+    for number in (0, 1):
+        yield ExtractCell(
+            *("workers", f"SIGKILL of worker {number + 1} of 2", 0, "a worker ended with -9"),
+            **paused(ONE_LATE, kill_worker(number)),
+            **shared,
+        )
+    for cursor in ("integer", "none"):
+        yield ExtractCell(
+            *("workers", "SIGKILL of worker 1 of 2", 0, "a worker ended with -9", cursor),
+            **paused(ONE_LATE, kill_worker(0)),
+            **shared,
+        )
+    yield ExtractCell(
+        *("workers", "SIGKILL of both", 7, "All worker processes of .* were ended from outside"),
+        **paused(IN_MID_STREAM, lambda _, run: [each.kill() for each in workers_of(run)]),
+        **shared,
+    )
+
+    def remember_and(signum: signal.Signals) -> Callable[[Stage, ForkedRun], object]:
+        def act(stage: Stage, run: ForkedRun) -> None:
+            stage.workers = workers_of(run)
+            run.send(signum)
+
+        return act
+
+    for name, signum, exit_code in (
+        ("SIGKILL", signal.SIGKILL, KILLED),
+        ("SIGTERM", signal.SIGTERM, -signal.SIGTERM),
+        ("Ctrl-C", signal.SIGINT, 130),
+    ):
+        for cursor in ("rowversion", "none") if signum == signal.SIGKILL else ("rowversion",):
+            yield ExtractCell(
+                *("workers", f"{name} of the parent", exit_code, "", cursor),
+                **paused(IN_MID_STREAM, remember_and(signum)),
+                **shared,
+                after=left_over,
+            )
+    yield ExtractCell(
+        *("workers", "reset in mid-stream", 0, "broke off"),
+        play=mid_stream(EARLY, drop=True),
+        **shared,
+    )
+    yield ExtractCell(
+        *("workers", "1205 in mid-stream, once", 0, "deadlock"),
+        play=mid_stream(EARLY, error=1205),
+        **shared,
+    )
+    yield ExtractCell(
+        *("workers", "8115 in mid-stream", 6, "8115"), play=mid_stream(EARLY, error=8115), **shared
+    )
+    yield ExtractCell(
+        *("workers", "a file may not grow (RLIMIT_FSIZE)", 7, "File too large"),
+        first=small_files,
+        **shared,
+    )
+    yield ExtractCell(
+        *("workers", "two runs at the same instant"),
+        meanwhile=lambda stage, _: stage.others.append(stage.start("other")),
+        **shared,
+    )
+
+
+ONE_LATE = Pause("rows", after_rows=EARLY, matching=ROWS_QUERY, silent=False, delay=3.0)
+
+
+def workers_of(run: ForkedRun) -> list[psutil.Process]:
+    """Return a run's worker processes."""
+    return sorted(psutil.Process(run.pid).children(), key=lambda each: each.pid)
+
+
+def left_over(stage: Stage) -> str:
+    """Say which workers outlived their parent."""
+    _, alive = psutil.wait_procs(stage.workers, timeout=10)
+    return f"workers {alive} outlived their parent" if alive else ""
+
+
 CELLS = (
     *whole_run(),
     *signals(),
@@ -393,4 +477,5 @@ CELLS = (
     *tokens(),
     *clocks(),
     *two_at_once(),
+    *partitions(),
 )

@@ -23,6 +23,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from remote_faults import Row
@@ -33,10 +34,11 @@ from support.sql_session import rows as rows_of
 from support.value_encodings import encodings_of
 from support.wire import Wire
 
-from remote_entry.extract.cursors import kind_of
 from remote_entry.extract.files import Files
+from remote_entry.extract.keys import kind_of
 from remote_entry.extract.landing import Landing, committed_parts
 from remote_entry.extract.spec import Spec
+from remote_entry.extract.windows import newest
 from submitter.emulator import Emulator
 from submitter.emulator.sqlserver import system_values
 from submitter.emulator.sqlserver.interpreter import Interpreter
@@ -109,6 +111,7 @@ class Stage:
         rules: The faults that the first run has to meet, and how often each strikes at most.
         others: Runs beside the first one; each has to end well.
         pause: The rule by which the server falls silent.
+        workers: The first run's, when it was ended.
     """
 
     azure: Emulator
@@ -122,10 +125,11 @@ class Stage:
     rules: list[tuple[Any, int]] = field(default_factory=list)
     others: list[ForkedRun] = field(default_factory=list)
     pause: Any = None
+    workers: list[psutil.Process] = field(default_factory=list)
 
     def prepare(self) -> None:
         """Make the table, with a column so wide that a batch has a few thousand rows only."""
-        columns = "id bigint NOT NULL, name nvarchar(4000), at datetime2(7), rv rowversion"
+        columns = "id bigint PRIMARY KEY, name nvarchar(4000), at datetime2(7), rv rowversion"
         run_sql(self.writer, f"CREATE TABLE {self.table} ({columns})")
         self.insert(0, ROWS)
         content = self.spec.model_dump(exclude_none=True)
@@ -192,6 +196,10 @@ class Stage:
         """Note what readers see now."""
         self.seen.append(len(self.landed()))
 
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return a query's rows, as an extract's source does."""
+        return rows_of(self.writer, sql)
+
     def wrong(self) -> Iterator[str]:
         """Say what is wrong with what was landed."""
         sql = f"SELECT id, name FROM {self.table} ORDER BY id"  # noqa: S608 - ours
@@ -209,11 +217,10 @@ class Stage:
             return
         if [window.lo for window in windows] != [None, *(window.hi for window in windows[:-1])]:
             yield f"windows {', '.join(map(str, windows))}"
-        kind = kind_of(self.spec.cursor)
+        assert self.spec.cursor_key is not None
+        kind = kind_of(self.spec.cursor_key)
         mark = kind.order(kind.checked(str(windows[-1].hi), what="the watermark"))
-        newest = kind.newest(f"{self.table} AS q", f"[{self.spec.cursor.column}]", 0)
-        [[end]] = rows_of(self.writer, newest)
-        end = kind.order(kind.checked(str(end), what="the end"))
+        end = kind.order(str(newest(self, self.spec)))  # type: ignore[arg-type]
         # The clock goes on; where rowversions and integers end does not.
         if not (mark <= end if kind.name == "datetime2" else mark == end):
             yield f"the watermark is {windows[-1].hi}"
@@ -293,7 +300,7 @@ class Lane:
         """Say what is wrong with the first run."""
         said = stage.said("first")
         if exit_code != cell.exit_code:
-            yield f"[expected {_ended(cell.exit_code)}not {_ended(exit_code)}{said[-300:]}]"
+            yield f"[expected {_ended(cell.exit_code)}not {_ended(exit_code)}{said[-9000:]}]"
         if not re.search(cell.says, " ".join(said.split())):
             yield f"[it does not say {cell.says!r}: {said[-400:]}]"
         if any(rule.left == times for rule, times in stage.rules):

@@ -3,6 +3,8 @@
 Sixty imports would take longer than what such a process is started for.
 """
 
+import contextlib
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -11,6 +13,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
+
+import psutil
 
 
 class ForkedRun:
@@ -46,11 +50,22 @@ class ForkedRun:
     def end(self, within: float) -> int | None:
         """Return its exit code, or None for one that had to be killed."""
         ended = self.has_ended(within)
+        if not ended:
+            self._tell_where_it_hangs()
         with _ONE_AT_A_TIME:
             if not ended:
                 self._process.kill()
             self._process.join()
             return self._process.exitcode if ended else None
+
+
+    def _tell_where_it_hangs(self) -> None:
+        """Have it and its children print what they are at."""
+        process = psutil.Process(self.pid)
+        for each in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                each.send_signal(signal.SIGUSR1)
+        self.has_ended(within=1.0)
 
 
 def start_the_server() -> None:
@@ -63,6 +78,7 @@ def write_to(output: str, environ: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environ)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    faulthandler.register(signal.SIGUSR1, file=descriptor)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     sys.stdout = sys.stderr = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)

@@ -7,6 +7,7 @@ partition; when none is left, the extract ends and the next run goes on.
 """
 
 import contextlib
+import ctypes
 import errno
 import multiprocessing
 import signal
@@ -27,6 +28,7 @@ from remote_entry.extract.watch import Watch
 from remote_entry.extract.workers.base import read_in_worker
 
 _STOP_SECONDS = 5.0
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 # What a worker says: its kind, and what belongs to it.
 Message = tuple[str, Any]
@@ -132,6 +134,7 @@ def _work(
 ) -> None:
     """Read partitions until the parent has no more, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    _end_with_the_parent()
     for end in parents:  # or this process would keep its own line open
         end.close()
     watch = Watch(
@@ -151,6 +154,15 @@ def _work(
                 raise
             except Exception as error:  # noqa: BLE001 - the parent raises it
                 line.send(("error", _portable(error)))
+
+
+def _end_with_the_parent() -> None:
+    """Have the kernel end this process when the parent is killed.
+
+    One that waits for a server that fell silent would keep its connection for ever.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # no Linux: it ends at its next note
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _portable(error: Exception) -> Exception:
