@@ -58,7 +58,6 @@ class ForkedRun:
             self._process.join()
             return self._process.exitcode if ended else None
 
-
     def _tell_where_it_hangs(self) -> None:
         """Have it and its children print what they are at."""
         process = psutil.Process(self.pid)
