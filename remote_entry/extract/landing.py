@@ -25,11 +25,13 @@ another run began: each attempt is one run's own.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column, Key, Partition, Window
-from remote_entry.extract.files import Files
+from remote_entry.extract.locations import Location, location_of
+from remote_entry.extract.store import Store
+from remote_entry.extract.stores import open_store
 
 _LOG = "_log"
 _FORMAT = 1
@@ -130,7 +132,7 @@ class Landing:
         files: Its files.
     """
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Store) -> None:
         self.files = files
 
     def log(self) -> list[Entry]:
@@ -261,7 +263,7 @@ class Attempt:
         plan: What it is to land.
     """
 
-    files: Files
+    files: Store
     folder: str
     plan: Plan
 
@@ -300,6 +302,10 @@ class Attempt:
                 self.files.remove(f"{self.folder}/{part.file}")
         return False
 
+    def open(self, file: str) -> BinaryIO:
+        """Open the file of a part to read in."""
+        return self.files.open(f"{self.folder}/{file}")
+
     def discard(self) -> None:
         """Remove the rows of an attempt that is this process's alone, and was too late."""
         _remove_rows(self.files, self.folder, keeping=set())
@@ -319,23 +325,26 @@ class Attempt:
         return _parts(self.files.read(f"{self.folder}/_parts/{name}"))
 
 
-def committed_parts(folder: str | Path) -> list[Path]:
+def committed_parts(folder: str | Location) -> list[Path | str]:
     """Return the Parquet files of a data set's last version; nothing else in its folder is data.
 
     Args:
         folder: The data set's folder: ``to`` and then ``name``.
 
     Returns:
-        The files in the order in which they were landed; none before the first extract.
+        The files in the order in which they were landed; none before the first extract. In a blob
+        container they are addresses, which ``open_part`` reads.
 
     Raises:
-        ExtractError: The folder is damaged.
+        ValueError: It is no location.
+        ExtractError: The folder is damaged, or storage refuses.
+        RemoteEntryError: There is no access token for storage.
     """
-    folder = Path(folder)
-    landing = Landing(Files(folder))
+    place = location_of(folder)
+    landing = Landing(open_store(place))
     entries = landing.log()
     return [
-        folder / entry.folder / part.file
+        _shown(place / entry.folder / part.file)
         for entry in of_last_version(entries)
         for part in landing.parts(entry)
         if part.file is not None
@@ -348,7 +357,11 @@ def of_last_version(entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.version == last]
 
 
-def _remove_rows(files: Files, folder: str, *, keeping: Collection[str | None]) -> None:
+def _shown(file: Location) -> Path | str:
+    return file if isinstance(file, Path) else str(file)
+
+
+def _remove_rows(files: Store, folder: str, *, keeping: Collection[str | None]) -> None:
     """Remove an attempt's Parquet files, other than some."""
     for name in files.names(folder):
         if name.endswith(".parquet") and name not in keeping:
@@ -375,7 +388,7 @@ def _parts(document: Mapping[str, Any]) -> list[Part]:
     return [Part(**part) for part in document["parts"]]
 
 
-def _entry(document: Mapping[str, Any], root: Path) -> Entry:
+def _entry(document: Mapping[str, Any], root: Location) -> Entry:
     known = _typed(document)
     if known.pop("format") != _FORMAT:
         raise ExtractError(
@@ -396,7 +409,7 @@ def _typed(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _damaged(root: Path, what: str) -> ExtractError:
+def _damaged(root: Location, what: str) -> ExtractError:
     return ExtractError(
         f"The data set in {root} is damaged: {what}",
         kind="extract.damaged",

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Key
-from remote_entry.extract.files import NewFile
 from remote_entry.extract.keys import kind_of
 from remote_entry.extract.landing import Attempt, Part
+from remote_entry.extract.store import Sink
 
 Note = Callable[[int, int, int], object]
 
@@ -116,7 +117,7 @@ class _Draft:
         self._shape = shape
         number = f"{place.partition:05d}-{place.index:05d}"
         self._name = f"part-{number}-{uuid.uuid4().hex[:12]}.parquet"
-        self._file: NewFile | None = None
+        self._file: Sink | None = None
         self._writer: Any = None
         self._rows = 0
         self._min: str | None = None
@@ -191,7 +192,7 @@ class _Draft:
         """Remove the file if it was not finished."""
         if self._file is not None and not self._file.closed:
             if self._writer is not None:
-                with contextlib.suppress(OSError, pa.ArrowException):
+                with contextlib.suppress(OSError, pa.ArrowException, ExtractError):
                     self._writer.close()  # or it would try when it is collected
             self._file.close()
             self._attempt.files.remove(f"{self._attempt.folder}/{self._name}")

@@ -86,10 +86,11 @@ def _rows_of(attempt: Attempt, part: Part) -> int:
     """Return how many rows a part's file says it has."""
     if part.file is None:
         return 0
-    path = attempt.files.root / attempt.folder / part.file
-    rows: int = pq.read_metadata(path).num_rows
+    with attempt.open(part.file) as file:
+        rows: int = pq.read_metadata(file).num_rows
     if rows != part.rows:
-        raise _wrong(attempt, f"{path} has {rows} rows and should have {part.rows}", "")
+        where = attempt.files.root / attempt.folder / part.file
+        raise _wrong(attempt, f"{where} has {rows} rows and should have {part.rows}", "")
     return rows
 
 
@@ -124,7 +125,7 @@ def _batches(attempt: Attempt, number: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a partition's files."""
     for part in attempt.parts_of(number):
         if part.file is not None:
-            with pq.ParquetFile(attempt.files.root / attempt.folder / part.file) as file:
+            with attempt.open(part.file) as content, pq.ParquetFile(content) as file:
                 yield from file.iter_batches()
 
 
