@@ -19,13 +19,13 @@ import pyodbc
 import yaml
 from demo import Demo, check, submitter
 
-from remote_entry.extract import committed_parts
+from remote_entry.extract import committed_parts, open_part
 from remote_entry.sql.odbc import connection_string, find_driver
 from submitter.emulator import Emulator
 
 FOLDER = Path(__file__).parents[1] / "build" / "demo-extract"
 PROJECT = FOLDER / "project"
-LAKE = FOLDER / "lake"  # stands for a store that is mounted in every run
+LAKE = "abfss://lake@emulatorstore.dfs.core.windows.net/nightly"
 SCHEDULE = ("30 2 * * *", "--zone", "Europe/Berlin")
 SPEC = f"""\
 name: flights
@@ -41,7 +41,7 @@ TABLE = (
 )
 COPIED = "time_hour, carrier, flight, tailnum, origin, dest, dep_delay, arr_delay"
 DAY = f"INSERT INTO dbo.flights ({COPIED}) SELECT {COPIED} FROM dbo.year_2013 WHERE "  # noqa: S608
-SECONDS_ALLOWED = 120  # without the set-up it takes a third of it; a busy machine is no failure
+SECONDS_ALLOWED = 240  # a fifth of that is usual; a busy machine is no failure
 
 
 def main() -> None:
@@ -51,21 +51,15 @@ def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     with shown.step("a project: job.yml runs python -m remote_entry extract extract.yml"):
-        submitter(
-            "init",
-            str(FOLDER),
-            "--example",
-            "extract",
-            environ=os.environ,
-            folder=FOLDER,
-        )
+        submitter("init", "project", "--example", "extract", environ=os.environ, folder=FOLDER)
         (PROJECT / "extract.yml").write_text(SPEC)
         print(SPEC)
     with shown.step("an Azure on this machine; its SQL Server has the flights of January"):
         azure = Emulator(configured(PROJECT / "emulator.yml")).start()
     try:
         azure.write_workspace_config(PROJECT)
-        os.environ["SSL_CERT_FILE"] = azure.environ["SSL_CERT_FILE"]
+        # This process reads the lake, and writes to the table, as somebody with these variables.
+        os.environ.update({**azure.environ, "STORAGE_AUTH": "service-principal"})
         with writer(azure) as clerk, writer(azure) as other:
             clerk.execute(f"CREATE TABLE dbo.flights ({TABLE})")
             clerk.execute(f"{DAY} month = 1")
@@ -112,7 +106,7 @@ def nights(shown: Demo, azure: Emulator, clerk: Any, other: Any) -> None:
         night(instants[2], environ, rows=682 + 814 + 10)
 
     with shown.step("night 3 is triggered again, and so is an extract of a night without changes"):
-        before = [path.name for path in (LAKE / "flights").rglob("*")]
+        before = committed_parts(f"{LAKE}/flights")
         said = submitter(
             "submit",
             "job.yml",
@@ -126,7 +120,7 @@ def nights(shown: Demo, azure: Emulator, clerk: Any, other: Any) -> None:
         check(len(runs) == 1, "the night has two runs")
         print(f"   attached to {runs[0].run_id}, which is {runs[0].status}; nothing ran twice")
         submit(environ, "--run-id", "another-look")
-        check(before == [path.name for path in (LAKE / "flights").rglob("*")], "files changed")
+        check(before == committed_parts(f"{LAKE}/flights"), "another part was landed")
 
 
 def night(instant: str, environ: Mapping[str, str], rows: int) -> None:
@@ -178,8 +172,9 @@ def show(receipt: Mapping[str, Any]) -> None:
 
 def compare(clerk: Any) -> None:
     """Hold what readers read against the table."""
-    files = committed_parts(LAKE / "flights")
-    landed = [row for file in files for row in pq.read_table(file, partitioning=None).to_pylist()]
+    files = committed_parts(f"{LAKE}/flights")
+    landed = [row for file in files for row in pq.read_table(open_part(file)).to_pylist()]
+    print("".join(f"   {file}\n" for file in files), end="")
     newest = {row["id"]: tuple(row.values()) for row in sorted(landed, key=lambda row: row["rv"])}
     table = {row[0]: tuple(row) for row in clerk.execute("SELECT * FROM dbo.flights").fetchall()}
     states = len({(row["id"], row["rv"]) for row in landed})

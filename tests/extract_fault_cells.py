@@ -55,13 +55,13 @@ class Pause:
 
     Args:
         at: Where, as a fault's place.
-        files: How many files must have been begun besides.
+        parts: How many parts must be whole besides.
         rule: More of the fault's rule.
     """
 
-    def __init__(self, at: str, *, files: int = 0, **rule: Any) -> None:
+    def __init__(self, at: str, *, parts: int = 0, **rule: Any) -> None:
         self._rule = {"at": at, "silent": True, **rule}
-        self._files = files
+        self._parts = parts
 
     def play(self, stage: Stage) -> None:
         """Have the server fall silent there."""
@@ -72,8 +72,9 @@ class Pause:
 
         def meanwhile(stage: Stage, run: ForkedRun) -> None:
             def has_come() -> bool:
-                files = len(list(stage.spec.folder.glob("*/part-*.parquet")))
-                return stage.pause.left == 0 and files >= self._files
+                begun = len(list(stage.data.glob("*/part-*.parquet")))
+                whole = max(begun - 1, len(list(stage.data.glob("*/_parts/[0-9]*.json"))))
+                return stage.pause.left == 0 and whole >= self._parts
 
             until(has_come, run)
             stage.look()
@@ -84,7 +85,7 @@ class Pause:
 
 BEFORE_THE_FIRST_ROW = Pause("query", matching=ROWS_QUERY)
 IN_MID_STREAM = Pause("rows", after_rows=EARLY, matching=ROWS_QUERY)
-AFTER_TWO_PARTS = Pause("rows", files=3, after_rows=IN_PARTS, matching=ROWS_QUERY)
+AFTER_TWO_PARTS = Pause("rows", parts=2, after_rows=IN_PARTS, matching=ROWS_QUERY)
 
 
 class Verifying(Pause):
@@ -253,14 +254,14 @@ def disk() -> Iterator[ExtractCell]:
         )
     yield ExtractCell(
         *("disk", "read-only folder", 7, "cannot be written or read: Permission denied"),
-        play=lambda stage: stage.spec.folder.parent.mkdir(mode=0o555),
-        meanwhile=lambda stage, run: (run.has_ended(WITHIN), stage.spec.folder.parent.chmod(0o755)),
+        play=lambda stage: stage.data.parent.mkdir(mode=0o555),
+        meanwhile=lambda stage, run: (run.has_ended(WITHIN), stage.data.parent.chmod(0o755)),
         first=without_privileges,
     )
     yield ExtractCell(
         *("disk", "a file stands where the folder should", 7, "cannot be written or read"),
-        play=lambda stage: stage.spec.folder.parent.write_text(""),
-        meanwhile=lambda stage, run: (run.has_ended(WITHIN), stage.spec.folder.parent.unlink()),
+        play=lambda stage: stage.data.parent.write_text(""),
+        meanwhile=lambda stage, run: (run.has_ended(WITHIN), stage.data.parent.unlink()),
     )
     for name, moment in (
         ("before the first row", BEFORE_THE_FIRST_ROW),
@@ -274,7 +275,7 @@ def disk() -> Iterator[ExtractCell]:
 
 def removes_the_folder(stage: Stage, _: ForkedRun) -> None:
     """Remove the data set, and let the server go on."""
-    shutil.rmtree(stage.spec.folder)
+    shutil.rmtree(stage.data)
     stage.wire.cut_all()
 
 
@@ -458,6 +459,82 @@ def partitions() -> Iterator[ExtractCell]:
     )
 
 
+def containers() -> Iterator[ExtractCell]:
+    """The data set is in a blob container: storage refuses, throttles, or never tells."""
+    for cursor in ALL_KINDS:
+        for name, moment in (
+            ("after two parts", AFTER_TWO_PARTS),
+            ("while it verifies", VERIFYING),
+        ):
+            if cursor == "none" and moment is AFTER_TWO_PARTS:
+                continue  # its parts are seen all together
+            yield ExtractCell(
+                *("abfss", f"SIGKILL {name}", KILLED, "", cursor),
+                **paused(moment, kill),
+                in_blob=True,
+            )
+    passing: dict[str, dict[str, Any]] = {
+        "cut": {"drop": True},
+        "503": {"status": 503},
+        "answer lost": {"lose_answer": True},
+    }
+    for name, fault in passing.items():
+        for what, request in REQUESTS.items():
+            yield ExtractCell(
+                *("abfss", f"{what}: {name}, once"),
+                play=storage(request, **fault),
+                in_blob=True,
+            )
+    lasting = {
+        "AuthorizationPermissionMismatch": "assign it 'Storage Blob Data Contributor'",
+        "ContainerNotFound": "there is no such container",
+        "AccountIsDisabled": "the storage account is disabled",
+    }
+    for problem, says in lasting.items():
+        yield ExtractCell(
+            *("abfss", problem, 7, says),
+            play=storage(REQUESTS["part"], problem=problem, times=None),
+            in_blob=True,
+        )
+    yield ExtractCell(
+        *("abfss", "tokens of 30 seconds"),
+        play=lambda stage: stage.azure.faults.add(
+            "entra", "POST", token=TokenFault(seconds=30), times=None
+        ),
+        in_blob=True,
+    )
+    yield ExtractCell(
+        *("abfss", "reset in mid-stream", 0, "broke off.*going on"),
+        play=mid_stream(drop=True),
+        in_blob=True,
+    )
+    yield ExtractCell(
+        *("abfss", "two runs at the same instant"),
+        meanwhile=lambda stage, _: stage.others.append(stage.start("other")),
+        in_blob=True,
+    )
+    yield ExtractCell(
+        *("abfss", "SIGKILL of worker 1 of 2", 0, "a worker ended with -9"),
+        **paused(ONE_LATE, lambda _, run: workers_of(run)[0].kill()),
+        spec={"partition": {"column": "id", "parts": 4, "connections": 2}},
+        in_blob=True,
+    )
+
+
+REQUESTS = {
+    "part": "PUT .*parquet[?]comp=blocklist",
+    "its document": "PUT .*/_parts/",
+    "log": "PUT .*/_log/",
+}
+
+
+def storage(request: str, **fault: Any) -> Callable[[Stage], object]:
+    """Return what makes storage fail."""
+    return lambda stage: stage.azure.faults.add(
+        "storage", request, **{"status": None, **fault} if "problem" not in fault else fault
+    )
+
+
 ONE_LATE = Pause("rows", after_rows=EARLY, matching=ROWS_QUERY, silent=False, delay=3.0)
 
 
@@ -483,4 +560,5 @@ CELLS = (
     *clocks(),
     *two_at_once(),
     *partitions(),
+    *containers(),
 )

@@ -75,6 +75,7 @@ class ExtractCell:
         spec: What the extract's file says besides.
         variables: What differs among the process's variables; None for one that is not set.
         after: Holds something more in the end; returns what is wrong.
+        in_blob: Whether it lands in a blob container, and not on this machine's disk.
         is_alone: Whether it breaks what is shared by all cells.
     """
 
@@ -89,6 +90,7 @@ class ExtractCell:
     spec: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, str | None] = field(default_factory=dict)
     after: "Callable[[Stage], str]" = lambda _: ""
+    in_blob: bool = False
     is_alone: bool = False
 
     def __str__(self) -> str:
@@ -106,6 +108,7 @@ class Stage:
         folder: The runs' working directory.
         table: The table's name.
         spec: The extract.
+        data: Where its data set lies on this machine, played containers included.
         variables: What the cell's runs have besides.
         seen: What readers saw while the first run went on: numbers of rows.
         rules: The faults that the first run has to meet, and how often each strikes at most.
@@ -120,6 +123,7 @@ class Stage:
     folder: Path
     table: str
     spec: Spec
+    data: Path
     variables: Mapping[str, str | None]
     seen: list[int] = field(default_factory=list)
     rules: list[tuple[Any, int]] = field(default_factory=list)
@@ -187,7 +191,7 @@ class Stage:
 
     def landed(self) -> list[tuple[int, str]]:
         """Return what readers read, by id."""
-        files = committed_parts(self.spec.folder)
+        files = committed_parts(self.data)
         tables = [pq.read_table(file, partitioning=None, columns=["id", "name"]) for file in files]
         columns = [table.to_pydict() for table in tables]
         return sorted(row for each in columns for row in zip(each["id"], each["name"], strict=True))
@@ -209,7 +213,7 @@ class Stage:
             twice = len(landed) - len(set(landed))
             missing = len(set(expected) - set(landed))
             yield f"{len(landed)} rows landed, {twice} of them twice, {missing} missing"
-        entries = Landing(Files(self.spec.folder)).log()
+        entries = Landing(Files(self.data)).log()
         windows = [entry.window for entry in entries]
         if self.spec.cursor is None:
             if len({entry.version for entry in entries}) != len(entries):
@@ -252,13 +256,16 @@ class Lane:
             "name": "lake",
             "table": table,
             "cursor": CURSORS[cell.cursor],
-            "to": str(folder / "to"),
+            "to": f"abfss://lake@emulatorstore.dfs.core.windows.net/{table}"
+            if cell.in_blob
+            else str(folder / "to"),
             "rows_per_file": PER_FILE,
         }
         spec = Spec.model_validate({**fields, **cell.spec})
-        stage = Stage(
-            self.azure, self.wire, self.writer, folder, table, spec, _without_password(cell)
-        )
+        blobs = self.azure._started.state.path / "storage" / "blobs" / "lake" / table
+        data = (blobs if cell.in_blob else folder / "to") / spec.name
+        variables = _sign_in(cell)
+        stage = Stage(self.azure, self.wire, self.writer, folder, table, spec, data, variables)
         stage.prepare()
         started = time.monotonic()
         cell.play(stage)
@@ -294,6 +301,7 @@ class Lane:
         self.azure.faults.clear()
         self.azure.sql.faults.clear()
         self.wire.mend()
+        self.azure.expire_leases()
         system_values.now = _NOW
 
     def _wrong(self, cell: ExtractCell, stage: Stage, exit_code: int | None) -> Iterator[str]:
@@ -327,9 +335,10 @@ _NUMBERS = itertools.count()
 _NOW = system_values.now
 
 
-def _without_password(cell: ExtractCell) -> Mapping[str, str | None]:
-    """Return how a cell's runs sign in to the database, if not by password."""
-    return {key: cell.variables[key] for key in ("SQL_AUTH",) if key in cell.variables}
+def _sign_in(cell: ExtractCell) -> Mapping[str, str | None]:
+    """Return how both runs of a cell sign in, if not by password."""
+    known = {key: cell.variables[key] for key in ("SQL_AUTH",) if key in cell.variables}
+    return {**known, "STORAGE_AUTH": "service-principal"} if cell.in_blob else known
 
 
 def _ended(exit_code: int | None) -> str:
@@ -409,7 +418,13 @@ def lane(folder: Path) -> Iterator[Lane]:
     """Play an Azure with an empty database."""
     folder.mkdir(parents=True)
     config = {
-        "service_principals": [{"client_id": "44444444-4444-4444-4444-444444444444"}],
+        "service_principals": [
+            {
+                "client_id": "44444444-4444-4444-4444-444444444444",
+                "storage_role": "Storage Blob Data Contributor",
+            }
+        ],
+        "storage": {"containers": ["lake"]},
         "vaults": {
             "kv-extract": {
                 "sql-username": CANARIES["user"],
