@@ -297,7 +297,7 @@ def tokens() -> Iterator[ExtractCell]:
     by_token = {"SQL_AUTH": "service-principal", "AZURE_SECRET_1": None, "AZURE_SECRET_2": None}
 
     def short(stage: Stage) -> None:
-        stage.azure.faults.add("entra", "POST", token=TokenFault(seconds=SHORT), times=None)
+        stage.break_http("entra", "POST", token=TokenFault(seconds=SHORT), times=ALWAYS)
 
     def expires(stage: Stage, run: ForkedRun) -> None:
         run.has_ended(within=SHORT)
@@ -313,7 +313,7 @@ def tokens() -> Iterator[ExtractCell]:
 
     def refuse(stage: Stage, _: ForkedRun) -> None:
         stage.azure.faults.clear()
-        stage.azure.faults.add("entra", "POST", problem="AADSTS7000222", times=None)
+        stage.break_http("entra", "POST", problem="AADSTS7000222", times=ALWAYS)
         stage.wire.cut_all()
 
     yield ExtractCell(
@@ -324,8 +324,8 @@ def tokens() -> Iterator[ExtractCell]:
     )
     yield ExtractCell(
         *("token", "expired when handed out", 6, "refused|expired"),
-        play=lambda stage: stage.azure.faults.add(
-            "entra", "POST", token=TokenFault(seconds=-60), times=None
+        play=lambda stage: stage.break_http(
+            "entra", "POST", token=TokenFault(seconds=-60), times=ALWAYS
         ),
         variables=by_token,
     )
@@ -493,13 +493,13 @@ def containers() -> Iterator[ExtractCell]:
     for problem, says in lasting.items():
         yield ExtractCell(
             *("abfss", problem, 7, says),
-            play=storage(REQUESTS["part"], problem=problem, times=None),
+            play=storage(REQUESTS["part"], problem=problem, times=ALWAYS),
             in_blob=True,
         )
     yield ExtractCell(
         *("abfss", "tokens of 30 seconds"),
-        play=lambda stage: stage.azure.faults.add(
-            "entra", "POST", token=TokenFault(seconds=30), times=None
+        play=lambda stage: stage.break_http(
+            "entra", "POST", token=TokenFault(seconds=30), times=ALWAYS
         ),
         in_blob=True,
     )
@@ -530,9 +530,7 @@ REQUESTS = {
 
 def storage(request: str, **fault: Any) -> Callable[[Stage], object]:
     """Return what makes storage fail."""
-    return lambda stage: stage.azure.faults.add(
-        "storage", request, **{"status": None, **fault} if "problem" not in fault else fault
-    )
+    return lambda stage: stage.break_http("storage", request, **fault)
 
 
 ONE_LATE = Pause("rows", after_rows=EARLY, matching=ROWS_QUERY, silent=False, delay=3.0)

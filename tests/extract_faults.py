@@ -111,7 +111,7 @@ class Stage:
         data: Where its data set lies on this machine, played containers included.
         variables: What the cell's runs have besides.
         seen: What readers saw while the first run went on: numbers of rows.
-        rules: The faults that the first run has to meet, and how often each strikes at most.
+        met: Tell of each fault whether the first run has met it.
         others: Runs beside the first one; each has to end well.
         pause: The rule by which the server falls silent.
         workers: The first run's, when it was ended.
@@ -126,7 +126,7 @@ class Stage:
     data: Path
     variables: Mapping[str, str | None]
     seen: list[int] = field(default_factory=list)
-    rules: list[tuple[Any, int]] = field(default_factory=list)
+    met: list[Callable[[], bool]] = field(default_factory=list)
     others: list[ForkedRun] = field(default_factory=list)
     pause: Any = None
     workers: list[psutil.Process] = field(default_factory=list)
@@ -141,8 +141,15 @@ class Stage:
 
     def break_sql(self, *, times: int = 1, **rule: Any) -> Any:
         """Make the SQL Server fail; the first run has to meet it."""
-        self.rules.append((self.azure.sql.faults.add(times=times, **rule), times))
-        return self.rules[-1][0]
+        added = self.azure.sql.faults.add(times=times, **rule)
+        self.met.append(lambda: (added.left or 0) < times)
+        return added
+
+    def break_http(self, service: str, match: str, *, times: int = 1, **rule: Any) -> None:
+        """Make another service fail; the first run has to meet it."""
+        options = rule if "problem" in rule else {"status": None, **rule}
+        added = self.azure.faults.add(service, match, times=times, **options)
+        self.met.append(lambda: (added.remaining or 0) < times)
 
     def insert(self, first: int, count: int) -> None:
         """Add rows; but for the first ones, each is of its moment."""
@@ -311,7 +318,7 @@ class Lane:
             yield f"[expected {_ended(cell.exit_code)}not {_ended(exit_code)}{said[-9000:]}]"
         if not re.search(cell.says, " ".join(said.split())):
             yield f"[it does not say {cell.says!r}: {said[-400:]}]"
-        if any(rule.left == times for rule, times in stage.rules):
+        if not all(has_been() for has_been in stage.met):
             yield "[a fault was never met]"
         if any(run.end(WITHIN) for run in stage.others):
             yield f"[the other run: {stage.said('other')[-300:]}]"
