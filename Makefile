@@ -1,6 +1,6 @@
 # The front door: `make demo` and `make test`. Each target does its own set-up in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults image test-container lock clean
+.PHONY: help demo demo-extract test check bench faults image test-container lock clean
 
 USABLE := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.10 python3; do \
@@ -11,6 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help:
 	@echo 'make demo    watch a job file become a run, without Azure (about a minute)'
 	@echo 'make demo COMPUTE=container   the same, the job in a container of docker/'
+	@echo 'make demo-extract   extract a table that changes, on three nights (under a minute)'
 	@echo 'make test    run the tests'
 	@echo 'make check   lint, types, import rules'
 	@echo 'make bench   measure, and write build/bench.json'
@@ -21,6 +22,9 @@ help:
 
 demo: .venv/ready $(if $(filter container,$(COMPUTE)),image)
 	@$(BIN)/python tests/demo.py $(COMPUTE)
+
+demo-extract: .venv/ready
+	@$(BIN)/python tests/demo_extract.py
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import extract_fault_cells
+import extract_faults
 import follow_fault_cells
 import remote_faults
 import submit_fault_cells
@@ -343,6 +345,8 @@ def all_rows(folder: Path) -> Iterator[Row]:
     yield from submit_fault_cells.run_cells(submit_fault_cells.CELLS, folder / "submit")
     yield from follow_fault_cells.run_cells(follow_fault_cells.CELLS, folder / "follow")
     yield from run_cells(remote_faults.CELLS, folder / "remote")
+    yield from extract_faults.crash_rows()
+    yield from extract_faults.run_cells(extract_fault_cells.CELLS)
 
 
 def main() -> None:
@@ -353,7 +357,7 @@ def main() -> None:
             rows.append(row)
             mark = "ok  " if row.ok else "FAIL"
             got = row.got[:110]
-            print(f"{mark} {row.seconds:5.1f} s  {row.where:20} {row.fault:32} {got}", flush=True)
+            print(f"{mark} {row.seconds:5.1f} s  {row.where:24} {row.fault:40} {got}", flush=True)
     (ROOT / "build").mkdir(exist_ok=True)
     content = json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False)
     (ROOT / "build/faults.json").write_text(content + "\n", encoding="utf-8")

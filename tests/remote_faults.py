@@ -2,22 +2,18 @@
 
 A cell is a real process on a played Azure: `python -m remote_entry check --json`, or a script's
 `read_frame`. It has to end in time, with the right kind of error and the right exit code, and
-without a secret in anything it wrote. The process is forked from a server that has imported the
-SDKs already, since sixty imports would take longer than the faults.
+without a secret in anything it wrote.
 """
 
 import dataclasses
 import json
-import multiprocessing
 import os
 import queue
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from multiprocessing.connection import wait
 from pathlib import Path
 
 import trustme
@@ -34,6 +30,7 @@ from remote_fault_cells import (
     Rule,
 )
 from support.certificates import private, self_signed
+from support.forked_run import ForkedRun, start_the_server, write_to
 from support.value_encodings import encodings_of
 
 from submitter.emulator import Emulator
@@ -86,8 +83,8 @@ class Lane:
         output = self.folder / "output"
         output.unlink(missing_ok=True)  # a process that dies early must not be judged by another's
         started = time.monotonic()
-        arguments = (cell.program, self._environ(cell), str(output))
-        exit_code = _run_process(_be_the_run, arguments, within=cell.within)
+        run = ForkedRun(_be_the_run, cell.program, self._environ(cell), str(output))
+        exit_code = run.end(cell.within)
         seconds = time.monotonic() - started
         content = output.read_bytes() if output.exists() else b""
         kind = "hung" if exit_code is None else _kind_of(content)
@@ -237,40 +234,13 @@ def lane(folder: Path) -> Iterator[Lane]:
         },
     }
     with Emulator(config, state=folder / "state") as azure:
-        _start_the_server()
+        start_the_server()
         yield Lane(azure, folder)
-
-
-def _start_the_server() -> None:
-    """Have the forking server import the SDKs now, and not in the first cell's time."""
-    _run_process(os.getpid, (), within=60)
-
-
-def _run_process(
-    target: Callable[..., object], arguments: tuple[object, ...], *, within: float
-) -> int | None:
-    """Return the exit code of a forked process, or None for one that had to be killed."""
-    process = _CONTEXT.Process(target=target, args=arguments)
-    # To start a process, multiprocessing looks after all others: of two threads that read one exit
-    # code, one finds nothing and takes it for 255.
-    with _ONE_AT_A_TIME:
-        process.start()
-    ended = wait([process.sentinel], within)
-    with _ONE_AT_A_TIME:
-        if not ended:
-            process.kill()
-        process.join()
-        return process.exitcode if ended else None
 
 
 def _be_the_run(program: str, environ: Mapping[str, str], output: str) -> None:
     """Be the process of a cell: other variables, other output, then the program."""
-    os.environ.clear()
-    os.environ.update(environ)
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    sys.stdout = sys.stderr = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+    write_to(output, environ)
     if program == "check":
         from remote_entry.__main__ import main
 
@@ -287,19 +257,3 @@ def _be_the_run(program: str, environ: Mapping[str, str], output: str) -> None:
     if len(frame) != ROWS or frame["number"].sum() != ROWS * (ROWS - 1) // 2:
         sys.exit(f"{len(frame)} rows arrived, and no error")
     print(json.dumps({"hops": [{"name": "read", "kind": "", "outcome": "ok"}]}, indent=2))
-
-
-_ONE_AT_A_TIME = threading.Lock()
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    [
-        "azure.identity",
-        "azure.keyvault.secrets",
-        "pandas",
-        "pyodbc",
-        "remote_entry.check",
-        "remote_entry.reading.frames",
-        "remote_entry.sql.database",
-        "sqlalchemy.dialects.mssql",
-    ]
-)

@@ -1,9 +1,10 @@
 """``python -m remote_entry extract SPEC.yml``: secrets, server, extract, receipt."""
 
+import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
     access = find_access(environ)
     progress = Progress()
     watch = Watch(progress.begin, progress.note, progress.warn)
-    with _workers(spec, access, rank) as workers:  # before anything is connected
+    # The workers are forked before anything is connected.
+    with _telling(progress), _workers(spec, access, rank) as workers:
         database = open_run_database(access, setup=spec.session_setup)
         outcome = extract(spec, SqlServer(database), watch, workers=workers, bounds=bounds)
     around = Circumstances(
@@ -71,6 +73,24 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
     sys.stdout.write(f"{_summary(spec, outcome)}; receipt {path}\n")
     sys.stdout.flush()
     return 0
+
+
+@contextmanager
+def _telling(progress: Progress) -> Iterator[None]:
+    """Show among the progress what is logged meanwhile, such as waits for a server; and Ctrl-C."""
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: progress.warn(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("remote_entry")
+    log.addHandler(handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        progress.say(
+            "Stopped. What was committed stays, readers see whole windows only: run again to go on"
+        )
+        raise
+    finally:
+        log.removeHandler(handler)
 
 
 def _workers(
@@ -125,7 +145,8 @@ def _summary(spec: Spec, outcome: Outcome) -> str:
         return f"{spec.name}: nothing new"
     parts = sum(landed.parts for landed in outcome.landed)
     last = outcome.landed[-1].entry
+    files = "1 part" if parts == 1 else f"{parts} parts"
     return (
-        f"{spec.name}: {outcome.rows:,} rows in {parts} parts, up to entry {last.number} of "
+        f"{spec.name}: {outcome.rows:,} rows in {files}, up to entry {last.number} of "
         f"version {last.version}"
     )

@@ -43,7 +43,7 @@ class Progress:
         self._expected, self._rows, self._bytes, self._parts = expected - landed, 0, 0, 0
         self._began = self._told = self._clock()
         going_on = f", going on behind {landed:,} that are landed" if landed else ""
-        self._say(f"{window}: {expected:,} rows{going_on}")
+        self.say(f"{window}: {expected:,} rows{going_on}")
 
     def note(self, rows: int, size: int, parts: int) -> None:
         """Count rows, the bytes that were written of them, and the parts that are whole."""
@@ -57,7 +57,13 @@ class Progress:
 
     def warn(self, text: str) -> None:
         """Say what was met and overcome."""
-        self._say(f"warning: {text}")
+        self.say(f"warning: {text}")
+
+    def say(self, line: str, end: str = "\n") -> None:
+        """Write a line."""
+        clear = "\x1b[K" if self._moves else ""
+        self._stream.write(f"remote_entry: {line}{clear}{end}")
+        self._stream.flush()
 
     def _show(self, seconds: float) -> None:
         line = f"{self._rows:,} of {self._expected:,} rows, "
@@ -65,9 +71,4 @@ class Progress:
         if self._rows and self._rows < self._expected:
             left = seconds * (self._expected - self._rows) / self._rows
             line += f", about {left:.0f} s left"
-        self._say(line, end="\r" if self._moves else "\n")
-
-    def _say(self, line: str, end: str = "\n") -> None:
-        clear = "\x1b[K" if self._moves else ""
-        self._stream.write(f"remote_entry: {line}{clear}{end}")
-        self._stream.flush()
+        self.say(line, end="\r" if self._moves else "\n")

@@ -41,7 +41,8 @@ def read_partition(spec: Spec, source: Source, attempt: Attempt, number: int, wa
             failures = 1 if place_of(attempt, number) != place else failures + 1
             if not error.transient or failures >= _MOST_FAILURES:
                 raise
-            watch.warn(f"{error.message}; going on behind the last part")
+            how = "going on behind the last part" if shape.key else "beginning anew"
+            watch.warn(f"{error.message}; {how}")
 
 
 def _query(spec: Spec, plan: Plan, place: Place) -> str:

@@ -109,7 +109,9 @@ def asked_window(
     safe = newest(source, spec)
     hi = kind.checked(bounds[1], what="--to") if bounds[1] else safe
     if hi is None or (lo is not None and kind.order(lo) >= kind.order(hi)):
-        raise _refused(f"from {lo} to {hi} there is nothing", "give --from before --to")
+        ends = f"to {hi} there is nothing" if bounds[1] else f"on there is nothing up to {hi}"
+        hint = "give --from before --to" if bounds[1] else "give an earlier --from, or leave it out"
+        raise _refused(f"from {lo} {ends}", hint)
     if safe is None or kind.order(hi) > kind.order(safe):
         raise _refused(
             f"--to {hi} lies behind {safe}, up to where the server is sure that nothing is still "

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,13 +11,18 @@ from submitter.cli.output import say
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or an empty one.")],
+    *,
+    example: Annotated[
+        Literal["flights", "extract"],
+        typer.Option(help="A model that is trained, or a table that is extracted every night."),
+    ] = "flights",
 ) -> None:
     """Write an example project. It runs as it is: submitter submit job.yml --emulator."""
     from submitter.errors import InputError
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already and not empty; nothing was written.")
-    template = Path(__file__).parent.parent / "templates" / "flights"
+    template = Path(__file__).parent.parent / "templates" / example
     try:
         shutil.copytree(
             template, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")

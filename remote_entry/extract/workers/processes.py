@@ -22,6 +22,7 @@ from remote_entry.extract.source import Source
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.watch import Watch
 from remote_entry.extract.workers.base import portable, read_in_worker
+from remote_entry.extract.workers.orphans import end_with_the_parent
 
 _STOP_SECONDS = 5.0
 
@@ -129,6 +130,7 @@ def _work(
 ) -> None:
     """Read partitions until the parent has no more, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    end_with_the_parent()
     for end in parents:  # or this process would keep its own line open
         end.close()
     watch = Watch(

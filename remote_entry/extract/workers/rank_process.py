@@ -4,20 +4,18 @@ Under ``mpirun`` a rank that dies ends the job, so what may be killed (reading t
 child of the rank. It is forked before anything is connected or any thread has begun.
 """
 
-import ctypes
 import mmap
 import os
-import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 from remote_entry.errors import ExtractError
+from remote_entry.extract.workers.orphans import end_with_the_parent
 from remote_entry.extract.workers.ranks import DEADLINE_VARIABLE, End, Rank
 
 _MOST_STARTS = 5
 _RETURN_SECONDS = 3.0  # in which rank 0 must be there again after a broken connection
-_PR_SET_PDEATHSIG = 1
 
 # How a child ends that was let go, has lost rank 0, or has never met it; no code of an error's.
 _OVER, _LOST, _ABSENT = 0, 75, 76
@@ -68,7 +66,7 @@ def _be_child(
     rank: Rank, serve: Serve, patience: float, has_met: mmap.mmap, say: Callable[[str], object]
 ) -> NoReturn:
     """Serve, and end; a thread that still reads is nobody's concern any more."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # mpirun ends the rank alone
+    end_with_the_parent()  # mpirun ends the rank alone
     end = serve(patience, lambda: has_met.write_byte(1))
     if end.farewell:
         say(f"{rank} ends: {end.farewell}")

@@ -1,16 +1,12 @@
 """A landing that is killed, overtaken or both, at every operation on the disk."""
 
-import json
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-SCRIPT = Path(__file__).parents[3] / "support" / "crash_landing.py"
+from support.crash_cells import crash_cells
 
 
 @pytest.fixture
@@ -23,21 +19,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def test_whatever_happens_each_row_is_landed_once(folder: Path) -> None:
     """The next run leaves what one clean run leaves; readers never see half of a window."""
-    done = subprocess.run(
-        [sys.executable, SCRIPT, folder], capture_output=True, text=True, timeout=150, check=True
-    )
-    found = json.loads(done.stdout)
-    first = list(range(1, found["rows"] + 1))
-    everything = list(range(1, found["rows"] + found["more"] + 1))
-    wrong = [
-        cell
-        for cell in found["cells"]
-        if not cell["as_told"]
-        or not cell["ended_well"]
-        or cell["in_the_end"] != everything
-        or cell["meanwhile"] not in ([], first)
-    ]
-    assert wrong == []
-    kinds = Counter(cell["kind"] for cell in found["cells"])
+    cells = crash_cells(folder)
+    assert [cell for cell in cells if not cell.is_right] == []
+    kinds = Counter(cell.kind for cell in cells)
     assert (kinds["killed"] > 100, kinds["overtaken"] > 50, kinds["both"]) == (True, True, 42)
     assert kinds["disk full"] == kinds["overtaken"]

@@ -1,0 +1,127 @@
+"""Processes that are forked from a server which has imported the SDKs already.
+
+Sixty imports would take longer than what such a process is started for.
+"""
+
+import contextlib
+import faulthandler
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import psutil
+
+
+class ForkedRun:
+    """A process that calls a function.
+
+    Args:
+        target: What it calls; a function of a module.
+        arguments: With what.
+    """
+
+    def __init__(self, target: Callable[..., object], *arguments: object) -> None:
+        self._process = _CONTEXT.Process(target=target, args=arguments)
+        # To start a process, multiprocessing looks after all others: of two threads that read one
+        # exit code, one finds nothing and takes it for 255.
+        with _ONE_AT_A_TIME:
+            self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def has_ended(self, within: float = 0.0) -> bool:
+        """Wait so many seconds at most, and tell whether it is over."""
+        return bool(wait([self._process.sentinel], within))
+
+    def send(self, signum: signal.Signals) -> None:
+        """Send it a signal, unless it is over."""
+        if not self.has_ended():
+            os.kill(self.pid, signum)
+
+    def end(self, within: float) -> int | None:
+        """Return its exit code, or None for one that had to be killed."""
+        ended = self.has_ended(within)
+        if not ended:
+            self._tell_where_it_hangs()
+        with _ONE_AT_A_TIME:
+            if not ended:
+                self._process.kill()
+            self._process.join()
+            return self._process.exitcode if ended else None
+
+    def _tell_where_it_hangs(self) -> None:
+        """Have it and its children print what they are at."""
+        process = psutil.Process(self.pid)
+        for each in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                each.send_signal(signal.SIGUSR1)
+        self.has_ended(within=1.0)
+
+
+def start_the_server() -> None:
+    """Have the forking server import the SDKs now, and not in the first run's time."""
+    ForkedRun(os.getpid).end(60)
+
+
+def write_to(output: str, environ: Mapping[str, str]) -> None:
+    """Take other variables, and write what this process prints into a file."""
+    os.environ.clear()
+    os.environ.update(environ)
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    faulthandler.register(signal.SIGUSR1, file=descriptor)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    sys.stdout = sys.stderr = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+
+
+def be_remote_entry(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    folder: Path,
+    output: str,
+    first: Callable[[], object] | None,
+) -> None:
+    """Be ``python -m remote_entry``.
+
+    Args:
+        arguments: Its command line.
+        environ: Its variables.
+        folder: Its working directory.
+        output: The file that it prints to.
+        first: What happens to the process before.
+    """
+    write_to(output, environ)
+    os.chdir(folder)
+    from remote_entry.__main__ import main
+
+    if first is not None:
+        first()
+    sys.exit(main(list(arguments)))
+
+
+_ONE_AT_A_TIME = threading.Lock()
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(
+    [
+        "azure.identity",
+        "azure.keyvault.secrets",
+        "pandas",
+        "pyodbc",
+        "remote_entry.check",
+        "remote_entry.extract.command",
+        "remote_entry.reading.frames",
+        "remote_entry.reading.over_arrow_odbc",
+        "remote_entry.sql.database",
+        "sqlalchemy.dialects.mssql",
+        "support.forked_run",
+    ]
+)
