@@ -4,16 +4,15 @@ import contextlib
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from remote_entry.extract.cursors import CursorKind
 from remote_entry.extract.data_set import Window
 from remote_entry.extract.files import NewFile
 from remote_entry.extract.landing import Attempt, Part
+from remote_entry.extract.row_groups import RowGroups
 
 Note = Callable[[int, int], object]
 
@@ -110,7 +109,7 @@ class _Draft:
         self._shape = shape
         self._name = f"part-{index:05d}-{uuid.uuid4().hex[:12]}.parquet"
         self._file: NewFile | None = None
-        self._writer: Any = None
+        self._groups: RowGroups | None = None
         self._rows = 0
         self._min: str | None = None
         self._last: pa.RecordBatch | None = None  # one row
@@ -140,12 +139,11 @@ class _Draft:
         """Append rows."""
         if not batch.num_rows:
             return
-        if self._writer is None:
+        if self._groups is None:
             self._file = self._attempt.files.create(f"{self._attempt.folder}/{self._name}")
-            sink = pa.PythonFile(self._file, mode="w")
-            self._writer = pq.ParquetWriter(sink, self._schema, compression=self._shape.compression)
+            self._groups = RowGroups(self._file, self._schema, self._shape.compression)
             self._min = self.cursor_of(batch.slice(0, 1))
-        self._writer.write_batch(batch.replace_schema_metadata(None).cast(self._schema))
+        self._groups.write(batch)
         self._rows += batch.num_rows
         self._last = batch.slice(batch.num_rows - 1)
 
@@ -158,8 +156,8 @@ class _Draft:
     def commit(self, hi: str | None, *, is_last: bool) -> bool:
         """Close the file and commit the part, which ends before ``hi``."""
         size, digest = 0, ""
-        if self._writer is not None and self._file is not None:
-            self._writer.close()
+        if self._groups is not None and self._file is not None:
+            self._groups.close()
             self._file.finish()
             size, digest = self._file.size, self._file.sha256
         part = Part(
@@ -182,8 +180,8 @@ class _Draft:
     def abandon(self) -> None:
         """Remove the file if it was not finished."""
         if self._file is not None and not self._file.closed:
-            if self._writer is not None:
+            if self._groups is not None:
                 with contextlib.suppress(OSError, pa.ArrowException):
-                    self._writer.close()  # or it would try when it is collected
+                    self._groups.abandon()
             self._file.close()
             self._attempt.files.remove(f"{self._attempt.folder}/{self._name}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from remote_entry.errors import ExtractError, SqlError
+from remote_entry.extract.ahead import read_ahead
 from remote_entry.extract.cursors import kind_of
 from remote_entry.extract.data_set import Column, Window
 from remote_entry.extract.files import Files, Step, no_step
@@ -260,7 +261,8 @@ class _Work:
                 with self.source.rows(rows_query(self.spec, place.window)) as rows:
                     schema = with_declared_types(rows.schema, self.columns)
                     shape = _shape(self.spec)
-                    write_parts(attempt, place, schema, rows, shape, self.watch.note)
+                    with read_ahead(rows) as batches:
+                        write_parts(attempt, place, schema, batches, shape, self.watch.note)
             except SqlError as error:
                 moved = place_of(attempt) != place
                 failures = 1 if moved else failures + 1

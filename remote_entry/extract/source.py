@@ -13,7 +13,7 @@ from remote_entry.reading.describe import Declaration
 if TYPE_CHECKING:
     from remote_entry.sql.database import Database
 
-BATCH_ROWS = 50_000
+BATCH_ROWS = 20_000
 
 
 class Rows(Protocol):
