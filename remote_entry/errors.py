@@ -14,8 +14,9 @@ it was looked for (``message``), and what to do next (``hint``); ``kind`` is a s
 programs. None of the three ever holds a secret value.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class RemoteEntryError(Exception):
@@ -39,6 +40,10 @@ class RemoteEntryError(Exception):
         if not self.hint:
             return self.message
         return f"{self.message}\n  Next: {self.hint}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is pickled by its positional arguments alone: other processes want all.
+        return _revived, (type(self), self.args, vars(self))
 
 
 class SettingsError(RemoteEntryError):
@@ -120,6 +125,15 @@ class SpecError(ExtractError):
     """What an extract's file says is wrong, or not built yet."""
 
     exit_code = 2
+
+
+def _revived(
+    kind: type[RemoteEntryError], args: tuple[Any, ...], state: Mapping[str, Any]
+) -> RemoteEntryError:
+    """Return an error that another process raised."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
 
 
 NOT_EXECUTABLE = 126

@@ -205,14 +205,19 @@ class _Process:
             return self._databases[os.getpid()]
 
 
-def open_run_database(access: Access) -> "Database":
-    """Connect to the run's SQL Server, through connections that are tagged with the run."""
+def open_run_database(access: Access, *, setup: str = "") -> "Database":
+    """Connect to the run's SQL Server, through connections that are tagged with the run.
+
+    Args:
+        access: Where it is, and what opens it.
+        setup: T-SQL that each connection begins with.
+    """
     from remote_entry.sql.database import open_database
     from remote_entry.sql.login import session_tags
 
     tags = session_tags(access.sql.workload, os.environ.get("AZUREML_RUN_ID", ""))
     values = {label: secret.value for label, secret in access.bundle.by_label().items()}
-    return open_database(access.sql, values, tags=tags, token=access.sql_token)
+    return open_database(access.sql, values, tags=tags, token=access.sql_token, setup=setup)
 
 
 def _without_origin(error: RemoteEntryError) -> RemoteEntryError:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,10 +18,13 @@ from remote_entry.extract.receipt import (
     secrets_of,
     write_receipt,
 )
-from remote_entry.extract.run import Bounds, Outcome, Watch, extract
+from remote_entry.extract.run import Bounds, Outcome, extract
 from remote_entry.extract.source import SqlServer
 from remote_entry.extract.spec import Spec
-from remote_entry.library import find_access, open_run_database
+from remote_entry.extract.watch import Watch
+from remote_entry.extract.workers.base import Workers
+from remote_entry.extract.workers.processes import Processes
+from remote_entry.library import Access, find_access, open_run_database
 
 
 def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) -> int:
@@ -40,10 +44,11 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
     spec = Spec.from_file(file)  # what is wrong with it shows before anybody is asked
     began, clock = datetime.now(timezone.utc), time.monotonic()
     access = find_access(environ)
-    database = open_run_database(access)
     progress = Progress()
     watch = Watch(progress.begin, progress.note, progress.warn)
-    outcome = extract(spec, SqlServer(database), watch, bounds=bounds)
+    with _workers(spec, access) as workers:  # before anything is connected
+        database = open_run_database(access, setup=spec.session_setup)
+        outcome = extract(spec, SqlServer(database), watch, workers=workers, bounds=bounds)
     around = Circumstances(
         secrets=secrets_of(access.bundle),
         # With SQL_SERVER_FROM_WORKSPACE the name itself comes from a vault.
@@ -60,6 +65,16 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
     sys.stdout.write(f"{_summary(spec, outcome)}; receipt {path}\n")
     sys.stdout.flush()
     return 0
+
+
+def _workers(spec: Spec, access: Access) -> AbstractContextManager[Workers | None]:
+    """Return who reads: processes, if there is more than one partition to read at a time."""
+    if spec.partition is None or spec.partition.connections == 1 or spec.partition.parts == 1:
+        return nullcontext()
+    return Processes(
+        spec.partition.connections,
+        lambda: SqlServer(open_run_database(access, setup=spec.session_setup)),
+    )
 
 
 def _summary(spec: Spec, outcome: Outcome) -> str:

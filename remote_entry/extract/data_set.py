@@ -22,6 +22,21 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Partition:
+    """A share of a window that one connection reads: a range of the partition's column.
+
+    Attributes:
+        lo: The first value in it, as the server's own text; None for no lower bound.
+        hi: The first value behind it; None for no upper bound.
+        is_null: Whether it is the rows without a value instead.
+    """
+
+    lo: str | None = None
+    hi: str | None = None
+    is_null: bool = False
+
+
+@dataclass(frozen=True)
 class Column:
     """A column of the query.
 
@@ -35,3 +50,19 @@ class Column:
 
     def __str__(self) -> str:
         return f"{self.name} {self.type}"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A column that rows are cut into ranges by: the cursor, or the partition's.
+
+    Attributes:
+        column: Its name.
+        kind: How the server orders it; one of ``keys.KINDS``.
+    """
+
+    column: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.kind}"

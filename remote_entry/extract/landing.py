@@ -1,9 +1,9 @@
 """A data set's folder: what was landed, and how more is landed exactly once.
 
     _log/00000002.json             entry 2: a window, its manifest's digest, how far it went
-    00000002-1/_PLAN.json          the first attempt at entry 2: its window, fixed
-    00000002-1/_parts/00000.json   a part: rows, bytes, sha256, its own range of the cursor
-    00000002-1/part-00000-….parquet
+    00000002-1/_PLAN.json          the first attempt at entry 2: its window and partitions, fixed
+    00000002-1/_parts/00003-00000.json    partition 3's first part: rows, bytes, sha256, its range
+    00000002-1/part-00003-00000-….parquet
     00000002-1/_MANIFEST.json      all its parts
 
 Each document is published whole and only if its name is free (``files``), so of two processes one
@@ -12,12 +12,13 @@ written by someone who knew entry 2, and only once: that is the compare-and-swap
 
 - A window is planned before a row is read. Whoever comes later (a rerun, a second process) finds
   the plan and works on the same window.
-- A part is a range of the cursor that begins where the part before it ends, so parts that were
-  committed stay as they are, whatever has changed in the table since.
+- A part is a range of what its partition is read by, and begins where the part before it ends, so
+  parts that were committed stay as they are, whatever has changed in the table since.
 - Readers list what the log's manifests name: ``committed_parts``. Files beside those are of an
   attempt that is not over, or never will be.
 
-Without a cursor there is no order to go on in: each attempt is one process's own.
+Without a cursor the rows are those of the moment when they are read, so nobody goes on with what
+another run began: each attempt is one run's own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.data_set import Column, Window
+from remote_entry.extract.data_set import Column, Key, Partition, Window
 from remote_entry.extract.files import Files
 
 _LOG = "_log"
@@ -41,10 +42,12 @@ class Plan:
         entry: The log's entry that it will become.
         version: The version of the data set; readers read the last one.
         window: The rows.
-        cursor: Its column and kind; empty without one.
+        cursor: Its column; None without one.
         spec: ``Spec.content_hash``: others may not work on this plan.
         columns: The query's columns.
         counted: How many rows the server counted in the window when it was planned.
+        partition_key: By which column the window is shared; None for one partition of everything.
+        partitions: Its shares.
         drift: What has changed of the columns since the last window; empty for nothing.
         is_backfill: Whether the window was asked for by its bounds.
     """
@@ -52,10 +55,12 @@ class Plan:
     entry: int
     version: int
     window: Window
-    cursor: str
+    cursor: Key | None
     spec: str
     columns: tuple[Column, ...]
     counted: int
+    partition_key: Key | None = None
+    partitions: tuple[Partition, ...] = (Partition(),)
     drift: str = ""
     is_backfill: bool = False
 
@@ -65,23 +70,28 @@ class Part:
     """A committed part.
 
     Attributes:
-        index: Its place in the window, from 0.
+        partition: The number of its partition, from 0.
+        index: Its place there, from 0.
         file: The Parquet file in the attempt's folder; None for a range that turned out empty.
         rows: How many rows it has.
         bytes: Its size.
         sha256: Of its bytes.
-        window: Its own range.
-        min: The cursor of its first row; None without a cursor or rows.
-        max: The cursor of its last row.
-        is_last: Whether the window ends with it.
+        lo: The first value of its range, in what the partition is read by; None for where the
+            partition begins.
+        hi: The first value behind it; None for where the partition ends.
+        min: That value of its first row; None without an order or rows.
+        max: That value of its last row.
+        is_last: Whether the partition ends with it.
     """
 
+    partition: int
     index: int
     file: str | None
     rows: int
     bytes: int
     sha256: str
-    window: Window
+    lo: str | None
+    hi: str | None
     min: str | None
     max: str | None
     is_last: bool
@@ -95,7 +105,7 @@ class Entry:
         number: Its place, from 1.
         version: The data set's version.
         window: What it covers.
-        cursor: Its column and kind; empty without one.
+        cursor: Its column; None without one.
         columns: The query's columns then.
         folder: Where its manifest lies, in the data set's folder.
         manifest_sha256: Of the manifest's bytes.
@@ -105,7 +115,7 @@ class Entry:
     number: int
     version: int
     window: Window
-    cursor: str
+    cursor: Key | None
     columns: tuple[Column, ...]
     folder: str
     manifest_sha256: str
@@ -215,7 +225,11 @@ class Landing:
         document = self.files.read(name, sha256=entry.manifest_sha256)
         if document is None:
             raise _damaged(self.files.root, f"{name} is not what entry {entry.number} names")
-        return [_part(part) for part in document["parts"]]
+        return [Part(**part) for part in document["parts"]]
+
+    def attempt(self, folder: str) -> "Attempt":
+        """Return an attempt that somebody planned."""
+        return Attempt(self.files, folder, _plan(self.files.read(f"{folder}/_PLAN.json")))
 
     def _attempts(self, number: int) -> list[tuple[str, Plan]]:
         """Return the folders of an entry's attempts with their plans, oldest first."""
@@ -250,8 +264,12 @@ class Attempt:
 
     def parts(self) -> list[Part]:
         """Return the parts that are committed, in order."""
-        names = [name for name in self.files.names(f"{self.folder}/_parts") if name[0] != "."]
-        return [_part(self.files.read(f"{self.folder}/_parts/{name}")) for name in names]
+        return [self._part(name) for name in self._part_names()]
+
+    def parts_of(self, partition: int) -> list[Part]:
+        """Return those of one partition, in order."""
+        prefix = f"{partition:05d}-"
+        return [self._part(name) for name in self._part_names() if name.startswith(prefix)]
 
     def add(self, part: Part) -> bool:
         """Commit a part whose file is complete.
@@ -260,7 +278,8 @@ class Attempt:
             False if somebody has committed a part of this index; this one's file is removed.
         """
         self.files.sync_folder(self.folder)
-        if self.files.publish(f"{self.folder}/_parts/{part.index:05d}.json", asdict(part)):
+        name = f"{part.partition:05d}-{part.index:05d}.json"
+        if self.files.publish(f"{self.folder}/_parts/{name}", asdict(part)):
             return True
         if part.file is not None:
             self.files.remove(f"{self.folder}/{part.file}")
@@ -282,6 +301,12 @@ class Attempt:
             for name in self.files.names(folder):
                 if name.startswith("."):
                     self.files.remove(f"{folder}/{name}")
+
+    def _part_names(self) -> list[str]:
+        return [name for name in self.files.names(f"{self.folder}/_parts") if name[0] != "."]
+
+    def _part(self, name: str) -> Part:
+        return Part(**self.files.read(f"{self.folder}/_parts/{name}"))
 
 
 def committed_parts(folder: str | Path) -> list[Path]:
@@ -321,29 +346,33 @@ def _attempt_number(folder: str) -> int:
     return int(folder.partition("-")[2])
 
 
-def _columns(document: Mapping[str, Any]) -> tuple[Column, ...]:
-    return tuple(Column(**column) for column in document["columns"])
-
-
 def _plan(document: Mapping[str, Any]) -> Plan:
-    known = {**document, "window": Window(**document["window"]), "columns": _columns(document)}
+    known = _typed(document)
+    partition_key = document["partition_key"]
+    known["partition_key"] = Key(**partition_key) if partition_key else None
+    known["partitions"] = tuple(Partition(**each) for each in document["partitions"])
     return Plan(**known)
 
 
-def _part(document: Mapping[str, Any]) -> Part:
-    return Part(**{**document, "window": Window(**document["window"])})
-
-
 def _entry(document: Mapping[str, Any], root: Path) -> Entry:
-    known = dict(document)
+    known = _typed(document)
     if known.pop("format") != _FORMAT:
         raise ExtractError(
             f"The data set in {root} was written by another version of this program",
             kind="extract.damaged",
             hint="use that version, or extract into a new name",
         )
-    known |= {"window": Window(**document["window"]), "columns": _columns(document)}
     return Entry(**known)
+
+
+def _typed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what plans and entries have in common in their own types, the rest as it is."""
+    return {
+        **document,
+        "window": Window(**document["window"]),
+        "cursor": Key(**document["cursor"]) if document["cursor"] else None,
+        "columns": tuple(Column(**column) for column in document["columns"]),
+    }
 
 
 def _damaged(root: Path, what: str) -> ExtractError:

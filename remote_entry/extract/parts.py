@@ -1,20 +1,20 @@
-"""A window's rows → Parquet parts, each a range of the cursor."""
+"""A partition's rows → Parquet parts, each a range of what the partition is read by."""
 
 import contextlib
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from remote_entry.extract.cursors import CursorKind
-from remote_entry.extract.data_set import Window
+from remote_entry.extract.data_set import Key
 from remote_entry.extract.files import NewFile
+from remote_entry.extract.keys import kind_of
 from remote_entry.extract.landing import Attempt, Part
 from remote_entry.extract.row_groups import RowGroups
 
-Note = Callable[[int, int], object]
+Note = Callable[[int, int, int], object]
 
 
 @dataclass(frozen=True)
@@ -23,38 +23,39 @@ class Shape:
 
     Attributes:
         compression: Parquet's.
-        rows_per_file: A part ends at the first change of the cursor after so many rows.
-        column: The cursor's; None for none: then a part ends after so many rows.
-        kind: The cursor's; None for none.
+        rows_per_file: A part ends at the first change of the key after so many rows.
+        key: By what the rows are in order; None for nothing: then a part ends after so many rows,
+            and all parts of the partition are committed at its end.
     """
 
     compression: str
     rows_per_file: int
-    column: str | None = None
-    kind: CursorKind | None = None
+    key: Key | None = None
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an attempt goes on.
+    """Where a partition goes on.
 
     Attributes:
+        partition: Its number.
         index: The next part's.
-        window: The rows that are left.
+        lo: The first value of the rows that are left; None for all of them.
     """
 
-    index: int
-    window: Window
+    partition: int
+    index: int = 0
+    lo: str | None = None
 
 
-def place_of(attempt: Attempt) -> Place | None:
-    """Return where to go on; None if all parts are committed."""
-    parts = attempt.parts()
+def place_of(attempt: Attempt, number: int) -> Place | None:
+    """Return where a partition goes on; None if all its parts are committed."""
+    parts = attempt.parts_of(number)
     if not parts:
-        return Place(0, attempt.plan.window)
+        return Place(number)
     if parts[-1].is_last:
         return None
-    return Place(len(parts), Window(parts[-1].window.hi, attempt.plan.window.hi))
+    return Place(number, len(parts), parts[-1].hi)
 
 
 def write_parts(
@@ -71,11 +72,12 @@ def write_parts(
         attempt: Whose they are.
         place: Where they begin.
         schema: The files'.
-        batches: The rows, in the order of the cursor.
+        batches: The rows, in the order of the shape's key.
         shape: How parts look.
-        note: Receives rows and bytes as they are written.
+        note: Receives rows, bytes and parts as they are written.
     """
-    draft = _Draft(attempt, place.index, place.window.lo, schema, shape)
+    draft = _Draft(attempt, place, schema, shape)
+    commit = attempt.add if shape.key else _AllAtOnce(attempt).add
     try:
         for batch in batches:
             rest = batch
@@ -83,31 +85,49 @@ def write_parts(
                 before = draft.size
                 cut = draft.room_in(rest)
                 draft.write(rest.slice(0, cut))
-                note(cut, draft.size - before)
+                note(cut, draft.size - before, 0)
                 rest = rest.slice(cut)
                 if not rest.num_rows:
                     break
-                hi = draft.cursor_of(rest.slice(0, 1))
-                if not draft.commit(hi, is_last=False):
+                hi = draft.key_of(rest.slice(0, 1))
+                if not commit(draft.finish(hi, is_last=False)):
                     return
+                note(0, 0, 1)
                 draft = draft.next(hi)
-        draft.commit(place.window.hi, is_last=True)
+        if commit(draft.finish(None, is_last=True)):
+            note(0, 0, 1)
     finally:
         draft.abandon()
+
+
+class _AllAtOnce:
+    """Holds the parts of rows without an order back until the last one is there.
+
+    Nobody could go on behind one of them: after a failure the rows come in another order.
+    """
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._held: list[Part] = []
+
+    def add(self, part: Part) -> bool:
+        """Keep a part; commit all with the last one."""
+        self._held.append(part)
+        if not part.is_last:
+            return True
+        return all(self._attempt.add(each) for each in self._held)
 
 
 class _Draft:
     """A part that is being written."""
 
-    def __init__(
-        self, attempt: Attempt, index: int, lo: str | None, schema: pa.Schema, shape: Shape
-    ) -> None:
+    def __init__(self, attempt: Attempt, place: Place, schema: pa.Schema, shape: Shape) -> None:
         self._attempt = attempt
-        self._index = index
-        self._lo = lo
+        self._place = place
         self._schema = schema
         self._shape = shape
-        self._name = f"part-{index:05d}-{uuid.uuid4().hex[:12]}.parquet"
+        number = f"{place.partition:05d}-{place.index:05d}"
+        self._name = f"part-{number}-{uuid.uuid4().hex[:12]}.parquet"
         self._file: NewFile | None = None
         self._groups: RowGroups | None = None
         self._rows = 0
@@ -120,15 +140,14 @@ class _Draft:
         return self._file.size if self._file else 0
 
     def room_in(self, batch: pa.RecordBatch) -> int:
-        """Return how many rows of a batch belong to this part; more only if the cursor stays."""
+        """Return how many rows of a batch belong to this part; more only if the key stays."""
         first: int = min(max(self._shape.rows_per_file - self._rows, 0), batch.num_rows)
-        if first == batch.num_rows or self._shape.column is None:
+        if first == batch.num_rows or self._shape.key is None:
             return first
-        values = batch.column(self._shape.column)
+        column = self._shape.key.column
+        values = batch.column(column)
         if first == 0:
-            if self._last is not None and not values[0].equals(
-                self._last.column(self._shape.column)[0]
-            ):
+            if self._last is not None and not values[0].equals(self._last.column(column)[0]):
                 return 0
             first = 1
         changes = pc.not_equal(values[first:], values[first - 1 : -1])
@@ -142,40 +161,42 @@ class _Draft:
         if self._groups is None:
             self._file = self._attempt.files.create(f"{self._attempt.folder}/{self._name}")
             self._groups = RowGroups(self._file, self._schema, self._shape.compression)
-            self._min = self.cursor_of(batch.slice(0, 1))
+            self._min = self.key_of(batch.slice(0, 1))
         self._groups.write(batch)
         self._rows += batch.num_rows
         self._last = batch.slice(batch.num_rows - 1)
 
-    def cursor_of(self, row: pa.RecordBatch) -> str | None:
-        """Return the cursor of one row as text."""
-        if self._shape.kind is None:
+    def key_of(self, row: pa.RecordBatch) -> str | None:
+        """Return the key of one row as text."""
+        if self._shape.key is None:
             return None
-        return self._shape.kind.as_text(row.column(self._shape.column))[0]
+        return kind_of(self._shape.key).as_text(row.column(self._shape.key.column))[0]
 
-    def commit(self, hi: str | None, *, is_last: bool) -> bool:
-        """Close the file and commit the part, which ends before ``hi``."""
+    def finish(self, hi: str | None, *, is_last: bool) -> Part:
+        """Close the file and return the part, which ends before ``hi`` or with its partition."""
         size, digest = 0, ""
         if self._groups is not None and self._file is not None:
             self._groups.close()
             self._file.finish()
             size, digest = self._file.size, self._file.sha256
-        part = Part(
-            index=self._index,
+        return Part(
+            partition=self._place.partition,
+            index=self._place.index,
             file=self._name if self._file else None,
             rows=self._rows,
             bytes=size,
             sha256=digest,
-            window=Window(self._lo, hi),
+            lo=self._place.lo,
+            hi=hi,
             min=self._min,
-            max=self.cursor_of(self._last) if self._last is not None else None,
+            max=self.key_of(self._last) if self._last is not None else None,
             is_last=is_last,
         )
-        return self._attempt.add(part)
 
     def next(self, lo: str | None) -> "_Draft":
         """Return the part that follows, which begins at ``lo``."""
-        return _Draft(self._attempt, self._index + 1, lo, self._schema, self._shape)
+        place = replace(self._place, index=self._place.index + 1, lo=lo)
+        return _Draft(self._attempt, place, self._schema, self._shape)
 
     def abandon(self) -> None:
         """Remove the file if it was not finished."""

@@ -30,17 +30,26 @@ class Progress:
         self._began = self._told = clock()
         self._rows = 0
         self._bytes = 0
+        self._parts = 0
 
-    def begin(self, window: Window, expected: int) -> None:
-        """Start with a window of so many rows."""
-        self._expected, self._rows, self._bytes = expected, 0, 0
+    def begin(self, window: Window, expected: int, landed: int) -> None:
+        """Start with a window.
+
+        Args:
+            window: It.
+            expected: How many rows it has.
+            landed: How many of them another process has landed already.
+        """
+        self._expected, self._rows, self._bytes, self._parts = expected - landed, 0, 0, 0
         self._began = self._told = self._clock()
-        self._say(f"{window}: {expected:,} rows")
+        going_on = f", going on behind {landed:,} that are landed" if landed else ""
+        self._say(f"{window}: {expected:,} rows{going_on}")
 
-    def note(self, rows: int, size: int) -> None:
-        """Count rows and the bytes that were written of them."""
+    def note(self, rows: int, size: int, parts: int) -> None:
+        """Count rows, the bytes that were written of them, and the parts that are whole."""
         self._rows += rows
         self._bytes += size
+        self._parts += parts
         now = self._clock()
         if now - self._told >= self._every:
             self._told = now
@@ -52,7 +61,7 @@ class Progress:
 
     def _show(self, seconds: float) -> None:
         line = f"{self._rows:,} of {self._expected:,} rows, "
-        line += f"{self._bytes / seconds / 1e6:.1f} MB/s written"
+        line += f"{self._parts:,} parts done, {self._bytes / seconds / 1e6:.1f} MB/s written"
         if self._rows and self._rows < self._expected:
             left = seconds * (self._expected - self._rows) / self._rows
             line += f", about {left:.0f} s left"

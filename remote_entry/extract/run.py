@@ -3,35 +3,22 @@
 What a process leaves behind when it is killed anywhere here is taken up by the next one.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from remote_entry.errors import ExtractError, SqlError
-from remote_entry.extract.ahead import read_ahead
-from remote_entry.extract.cursors import kind_of
-from remote_entry.extract.data_set import Column, Window
+from remote_entry.errors import ExtractError
+from remote_entry.extract.data_set import Column, Key, Window
 from remote_entry.extract.files import Files, Step, no_step
-from remote_entry.extract.landing import Attempt, Entry, Landing, Plan, of_last_version
-from remote_entry.extract.parts import Note, Shape, place_of, write_parts
-from remote_entry.extract.schema import (
-    Drift,
-    columns_of,
-    find_drift,
-    refuse_drift,
-    with_declared_types,
-)
+from remote_entry.extract.keys import kind_of
+from remote_entry.extract.landing import Entry, Landing, Plan, of_last_version
+from remote_entry.extract.partitions import lacks_index, partition_key, share
+from remote_entry.extract.schema import Drift, columns_of, find_drift, refuse_drift
 from remote_entry.extract.source import Source
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.verify import Verification, verify
-from remote_entry.extract.windows import (
-    asked_window,
-    count_rows,
-    next_window,
-    refuse_nulls,
-    rows_query,
-)
+from remote_entry.extract.watch import Watch
+from remote_entry.extract.windows import asked_window, count_rows, next_window, refuse_nulls
+from remote_entry.extract.workers.base import InThisProcess, Workers
 
-_MOST_FAILURES = 5  # in a row, without a part committed in between
 _MOST_WINDOWS = 100  # a process that always loses a race would try for ever
 
 Bounds = tuple[str | None, str | None]
@@ -80,26 +67,12 @@ class Outcome:
         return sum(each.entry.rows for each in self.landed)
 
 
-@dataclass(frozen=True)
-class Watch:
-    """Who is told what happens meanwhile.
-
-    Attributes:
-        begin: Receives a window and how many rows it has.
-        note: Receives rows and bytes as they are written.
-        warn: Receives what was met and overcome.
-    """
-
-    begin: Callable[[Window, int], object]
-    note: Note
-    warn: Callable[[str], object]
-
-
 def extract(
     spec: Spec,
     source: Source,
     watch: Watch,
     *,
+    workers: Workers | None = None,
     bounds: Bounds | None = None,
     step: Step = no_step,
 ) -> Outcome:
@@ -109,6 +82,7 @@ def extract(
         spec: The extract.
         source: The server.
         watch: Is told of it.
+        workers: Who reads the partitions; this process, one after the other, if left out.
         bounds: The range to land in place of what is new.
         step: Is told before each change on the disk.
 
@@ -119,8 +93,10 @@ def extract(
     landing = Landing(Files(spec.folder, step))
     declared = source.describe(f"SELECT q.* FROM {spec.relation}")  # noqa: S608 - the user's own query
     columns = columns_of(declared, spec)
+    key = partition_key(spec, columns)
     without_cursor = refuse_nulls(source, spec)
-    work = _Work(spec, source, watch, landing, columns, bounds)
+    workers = workers or InThisProcess(source)
+    work = _Work(spec, source, watch, workers, landing, columns, key, bounds)
     landed: list[Landed] = []
     try:
         late = work.count_late()
@@ -154,8 +130,10 @@ class _Work:
     spec: Spec
     source: Source
     watch: Watch
+    workers: Workers
     landing: Landing
     columns: tuple[Column, ...]
+    key: Key | None
     bounds: Bounds | None
 
     def count_late(self) -> int:
@@ -198,8 +176,12 @@ class _Work:
             return None, True
         attempt, is_resumed = begun
         plan = attempt.plan
-        self.watch.begin(plan.window, plan.counted)
-        self._read(attempt)
+        committed = attempt.parts()
+        self.watch.begin(plan.window, plan.counted, sum(part.rows for part in committed))
+        finished = {part.partition for part in committed if part.is_last}
+        left = [number for number in range(len(plan.partitions)) if number not in finished]
+        self.source.release()  # a connection that waits beside the readers' is one too many
+        self.workers.read(self.spec, attempt, left, self.watch)
         verification = verify(attempt, self.spec, count_rows(self.source, self.spec, plan.window))
         entry = self.landing.commit(attempt, {"verification": verification.as_json()})
         is_ours = entry.folder == attempt.folder
@@ -241,34 +223,25 @@ class _Work:
         window = asked or next_window(self.source, self.spec, situation.watermark)
         if window is None:
             return None
+        counted = count_rows(self.source, self.spec, window)
+        if self.key is not None and lacks_index(self.source, self.spec):
+            self.watch.warn(
+                f"no index of {self.spec.table} begins with {self.key.column}: the server scans "
+                "the table once for each partition"
+            )
         return Plan(
             entry=number,
             version=situation.version,
             window=window,
-            cursor=self.spec.cursor_name,
+            cursor=self.spec.cursor_key,
             spec=self.spec.content_hash,
             columns=self.columns,
-            counted=count_rows(self.source, self.spec, window),
+            counted=counted,
+            partition_key=self.key,
+            partitions=share(self.source, self.spec, self.key, window, counted),
             drift=str(situation.drift) if situation.drift else "",
             is_backfill=asked is not None,
         )
-
-    def _read(self, attempt: Attempt) -> None:
-        """Commit all parts; go on behind the last one after what passes by itself."""
-        failures = 0
-        while (place := place_of(attempt)) is not None:
-            try:
-                with self.source.rows(rows_query(self.spec, place.window)) as rows:
-                    schema = with_declared_types(rows.schema, self.columns)
-                    shape = _shape(self.spec)
-                    with read_ahead(rows) as batches:
-                        write_parts(attempt, place, schema, batches, shape, self.watch.note)
-            except SqlError as error:
-                moved = place_of(attempt) != place
-                failures = 1 if moved else failures + 1
-                if not error.transient or self.spec.cursor is None or failures >= _MOST_FAILURES:
-                    raise
-                self.watch.warn(f"{error.message}; going on behind the last part")
 
 
 @dataclass(frozen=True)
@@ -300,27 +273,20 @@ def _situation(spec: Spec, entries: list[Entry], columns: tuple[Column, ...]) ->
     drift = find_drift(current[-1].columns, columns)
     refuse_drift(drift, spec.on_drift)
     version = current[0].version
-    if current[-1].cursor != spec.cursor_name:
+    if current[-1].cursor != spec.cursor_key:
         raise ExtractError(
             f"The cursor of {spec.folder} is {current[-1].cursor or 'none'}, and the extract's is "
-            f"{spec.cursor_name or 'none'}",
+            f"{spec.cursor_key or 'none'}",
             kind="extract.cursor-changed",
             hint="extract into a new name",
         )
-    if spec.cursor is None or (drift and spec.on_drift == "new-version"):
+    if spec.cursor_key is None or (drift and spec.on_drift == "new-version"):
         return _Situation(version + 1, (), None, drift)
     windows = tuple(entry.window for entry in current)
-    kind = kind_of(spec.cursor)
+    kind = kind_of(spec.cursor_key)
     ends = [
         kind.checked(window.hi, what=f"The watermark in {spec.folder}")
         for window in windows
         if window.hi is not None
     ]
     return _Situation(version, windows, max(ends, key=kind.order), drift)
-
-
-def _shape(spec: Spec) -> Shape:
-    """Return how the spec wants its parts."""
-    if spec.cursor is None:
-        return Shape(spec.compression, spec.rows_per_file)
-    return Shape(spec.compression, spec.rows_per_file, spec.cursor.column, kind_of(spec.cursor))

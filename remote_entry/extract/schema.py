@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.cursors import kind_of
 from remote_entry.extract.data_set import Column
+from remote_entry.extract.keys import kind_of
 from remote_entry.extract.spec import Spec
 from remote_entry.marked_yaml import nearest
 from remote_entry.reading.describe import Declaration
@@ -65,6 +65,26 @@ def columns_of(declared: Declaration, spec: Spec) -> tuple[Column, ...]:
         raise _unfit(f"{times} columns are called {name}", "rename them with AS in the query")
     _check_cursor(columns, spec)
     return columns
+
+
+def find_column(columns: Sequence[Column], name: str, *, asked_by: str) -> Column:
+    """Return the column of a name.
+
+    Args:
+        columns: The query's.
+        name: Which.
+        asked_by: The spec's key that names it, for the error.
+
+    Raises:
+        ExtractError: There is none.
+    """
+    known = {column.name: column for column in columns}
+    if name in known:
+        return known[name]
+    raise _unfit(
+        f"it has no column '{name}'.{nearest(name, known)} It has: {', '.join(known)}",
+        f"correct {asked_by}; upper and lower case matter",
+    )
 
 
 def find_drift(old: Sequence[Column], new: Sequence[Column]) -> Drift:
@@ -125,17 +145,10 @@ def with_declared_types(schema: pa.Schema, columns: Sequence[Column]) -> pa.Sche
 
 def _check_cursor(columns: Sequence[Column], spec: Spec) -> None:
     """Raise unless the cursor is a column of its kind."""
-    if spec.cursor is None:
+    if spec.cursor_key is None:
         return
-    names = {column.name: column for column in columns}
-    found = names.get(spec.cursor.column)
-    if found is None:
-        raise _unfit(
-            f"the query has no column '{spec.cursor.column}'.{nearest(spec.cursor.column, names)} "
-            f"It has: {', '.join(names)}",
-            "correct cursor.column; upper and lower case matter",
-        )
-    kind = kind_of(spec.cursor)
+    found = find_column(columns, spec.cursor_key.column, asked_by="cursor.column")
+    kind = kind_of(spec.cursor_key)
     if found.type.partition("(")[0] not in kind.types:
         raise _unfit(
             f"{found.name} is {found.type}, not {kind.name}",

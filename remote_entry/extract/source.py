@@ -1,6 +1,6 @@
 """The server as an extract sees it: three questions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from remote_entry.errors import ExtractError
+from remote_entry.extract.data_set import Column
 from remote_entry.reading.describe import Declaration
 
 if TYPE_CHECKING:
@@ -27,14 +28,22 @@ class Rows(Protocol):
 class Source(Protocol):
     """Where the rows come from."""
 
-    def value(self, sql: str) -> Any:
-        """Return the one value of a query's one row."""
+    def values(self, sql: str) -> list[Any]:
+        """Return the values of a query's one column."""
 
     def describe(self, sql: str) -> Declaration:
         """Return what the server declares a query's columns as."""
 
-    def rows(self, sql: str) -> AbstractContextManager[Rows]:
-        """Run a query; what breaks off in mid-stream raises SqlError, never looks like the end."""
+    def rows(self, sql: str, columns: Sequence[Column]) -> AbstractContextManager[Rows]:
+        """Run a query; what breaks off in mid-stream raises SqlError, never looks like the end.
+
+        Args:
+            sql: The query.
+            columns: What the server declares its columns as.
+        """
+
+    def release(self) -> None:
+        """Let go of connections that wait for the next question."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +58,19 @@ class SqlServer:
     database: "Database"
     batch_rows: int = BATCH_ROWS
 
-    def value(self, sql: str) -> Any:
-        """Return the one value of a query's one row."""
-        from remote_entry.reading.ways import read_own
+    def values(self, sql: str) -> list[Any]:
+        """Return the values of a query's one column, over a connection that stays open."""
+        from remote_entry.reading.batches import Batches
+        from remote_entry.reading.over_pyodbc import open_pyodbc
 
-        return read_own(self.database, sql, None, 1).column(0)[0].as_py()
+        connector, engine = self.database.connector, self.database.engine
+
+        def ask() -> pa.Table:
+            stream = open_pyodbc(engine, sql, None, BATCH_ROWS, explain=connector.explain)
+            return Batches(stream).read_all()
+
+        found: list[Any] = connector.retry(ask).column(0).to_pylist()
+        return found
 
     def describe(self, sql: str) -> Declaration:
         """Return what the server declares a query's columns as.
@@ -75,8 +92,15 @@ class SqlServer:
             hint="leave temporary tables and dynamic SQL out of the query",
         )
 
-    def rows(self, sql: str) -> AbstractContextManager[Rows]:
-        """Run a query."""
+    def rows(self, sql: str, columns: Sequence[Column]) -> AbstractContextManager[Rows]:
+        """Run a query on a connection of its own."""
         from remote_entry.reading.ways import open_own
 
-        return open_own(self.database, sql, None, self.batch_rows)
+        declared = Declaration(
+            tuple(column.type for column in columns), tuple(column.name for column in columns)
+        )
+        return open_own(self.database, sql, None, self.batch_rows, declared)
+
+    def release(self) -> None:
+        """Close the connection over which values were asked."""
+        self.database.engine.dispose()

@@ -3,6 +3,7 @@
     name: flights
     table: dbo.flights            # or query: a SELECT without ORDER BY
     cursor: {column: rv, kind: rowversion}
+    partition: {column: id}       # read over several connections
     to: /mnt/lake
 
 Everything that the format will have is known here; what is not built yet is refused by name.
@@ -12,7 +13,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -25,12 +26,15 @@ from pydantic import (
 )
 
 from remote_entry.errors import SpecError
+from remote_entry.extract.data_set import Key
 from remote_entry.marked_yaml import YamlError, complaints, load_file
 from remote_entry.reading.reads_only import reads_only
 
-Kind = Literal["rowversion", "datetime2", "integer"]
+CursorKind = Literal["rowversion", "datetime2", "integer"]
 Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
+Parts = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+Connections = Annotated[int, Field(strict=True, ge=1, le=256)]
 
 _LAG = re.compile(r"(\d+)([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -59,7 +63,7 @@ class Cursor(_Section):
     """
 
     column: Text
-    kind: Kind
+    kind: CursorKind
     lag: str | int | None = None
     nulls: Literal["fail", "skip"] = "fail"
 
@@ -88,6 +92,23 @@ class Cursor(_Section):
         return self
 
 
+class Partitioning(_Section):
+    """How a window is read over several connections: in ranges of a column.
+
+    Attributes:
+        column: Its name; the first column of an index, or each range is a scan of the table. It
+            must not change while it is read, or a row that moves could be met twice or never; with
+            a rowversion cursor it may, as a changed row is the next window's.
+        parts: How many ranges with about as many rows each; ``auto``: about ``rows_per_file`` each.
+            Rows without a value are one more.
+        connections: How many read at the same time, over all processes and nodes.
+    """
+
+    column: Text
+    parts: Parts | Literal["auto"] = "auto"
+    connections: Connections = 4
+
+
 class Spec(_Section):
     """An extract.
 
@@ -96,20 +117,23 @@ class Spec(_Section):
         query: A SELECT without ORDER BY and without WITH; or else
         table: a table or view, ``schema.name``.
         cursor: By what a run knows what is new; without one each run lands a new version of all.
-        partition: Not built yet.
+        partition: By what to read over several connections; without it over one, in the cursor's
+            order, for which the server sorts unless the cursor has an index.
         to: A local directory, relative to the working directory.
         compression: Parquet's.
-        rows_per_file: A part ends at the first change of the cursor after so many rows.
+        rows_per_file: A part ends at the first change of the partition's column, or else the
+            cursor, after so many rows.
         on_drift: What a change of the query's columns does: ``fail``; ``add-columns``: go on if
             columns only came, at the end; ``new-version``: land everything anew.
-        isolation: The transaction isolation level of the reads.
+        isolation: The transaction isolation level of the reads, for each connection by itself:
+            two snapshots are not of the same moment.
     """
 
     name: Name
     query: Text | None = None
     table: Text | None = None
     cursor: Cursor | None = None
-    partition: Any = None
+    partition: Partitioning | None = None
     to: Text
     compression: Literal["zstd", "snappy", "none"] = "zstd"
     rows_per_file: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] = 1_000_000
@@ -148,9 +172,16 @@ class Spec(_Section):
         return f"({inside.strip()}\n) AS q"  # the line's end closes a comment at the query's end
 
     @property
-    def cursor_name(self) -> str:
-        """The cursor's column and kind; empty without one."""
-        return f"{self.cursor.column} {self.cursor.kind}" if self.cursor else ""
+    def cursor_key(self) -> Key | None:
+        """The cursor's column and kind."""
+        return Key(self.cursor.column, self.cursor.kind) if self.cursor else None
+
+    @property
+    def session_setup(self) -> str:
+        """T-SQL that each connection begins with; empty for SQL Server's own isolation level."""
+        if self.isolation == "read-committed":
+            return ""
+        return f"SET TRANSACTION ISOLATION LEVEL {self.isolation.replace('-', ' ').upper()}"
 
     @property
     def query_hash(self) -> str:
@@ -182,13 +213,6 @@ class Spec(_Section):
             raise ValueError("it must be one SELECT that only reads, without a semicolon.")
         return value
 
-    @field_validator("partition")
-    @classmethod
-    def _no_partition(cls, value: Any) -> Any:
-        if value is not None:
-            raise ValueError(f"reading in partitions {_NOT_BUILT} Remove the key.")
-        return value
-
     @field_validator("to")
     @classmethod
     def _to_is_local(cls, value: str) -> str:
@@ -196,13 +220,6 @@ class Spec(_Section):
             scheme = _SCHEME.match(value)  # no more of it: a connection string holds a key
             where = scheme[0] if scheme else "a URL"
             raise ValueError(f"landing in {where} {_NOT_BUILT} Name a local directory.")
-        return value
-
-    @field_validator("isolation")
-    @classmethod
-    def _isolation_is_built(cls, value: str) -> str:
-        if value != "read-committed":
-            raise ValueError(f"isolation {value} {_NOT_BUILT} Use read-committed.")
         return value
 
     @model_validator(mode="after")

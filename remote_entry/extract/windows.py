@@ -14,25 +14,36 @@ is missed. Rowversions need no trust.
 from collections.abc import Iterable
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.cursors import CursorKind, kind_of, quoted
-from remote_entry.extract.data_set import Window
+from remote_entry.extract.data_set import Key, Window
+from remote_entry.extract.keys import KeyKind, kind_of, quoted, within
 from remote_entry.extract.source import Source
-from remote_entry.extract.spec import Spec
+from remote_entry.extract.spec import Cursor, Spec
 
 
-def rows_query(spec: Spec, window: Window) -> str:
-    """Return the SELECT of a window's rows, in the cursor's order."""
-    if spec.cursor is None:
-        return f"SELECT q.* FROM {spec.relation}"  # noqa: S608 - the user's own query
-    column = quoted(spec.cursor.column)
-    where = _condition(spec, window)
-    return f"SELECT q.* FROM {spec.relation}{where} ORDER BY q.{column}"  # noqa: S608 - the same
+def rows_query(spec: Spec, conditions: Iterable[str], order: Key | None) -> str:
+    """Return the SELECT of the rows for which all conditions hold, in the order of a key."""
+    by = f" ORDER BY q.{quoted(order.column)}" if order else ""
+    return f"SELECT q.* FROM {spec.relation}{where(conditions)}{by}"  # noqa: S608 - the user's own
 
 
 def count_rows(source: Source, spec: Spec, window: Window) -> int:
     """Have the server count a window's rows."""
-    sql = f"SELECT COUNT_BIG(*) AS n FROM {spec.relation}{_condition(spec, window)}"  # noqa: S608
-    return int(source.value(sql))
+    condition = where(conditions_of(spec, window))
+    [count] = source.values(f"SELECT COUNT_BIG(*) AS n FROM {spec.relation}{condition}")  # noqa: S608
+    return int(count)
+
+
+def conditions_of(spec: Spec, window: Window) -> list[str]:
+    """Return what holds for a window's rows; its texts were checked when it was made."""
+    if spec.cursor_key is None or window.hi is None:
+        return []
+    return within(spec.cursor_key, window.lo, window.hi)
+
+
+def where(conditions: Iterable[str]) -> str:
+    """Return the WHERE clause of conditions; empty without any."""
+    joined = " AND ".join(conditions)
+    return f" WHERE {joined}" if joined else ""
 
 
 def next_window(source: Source, spec: Spec, watermark: str | None) -> Window | None:
@@ -49,12 +60,12 @@ def next_window(source: Source, spec: Spec, watermark: str | None) -> Window | N
     Raises:
         ExtractError: The server's rowversions lie behind the watermark.
     """
-    if spec.cursor is None:
+    if spec.cursor_key is None:
         return Window()
     hi = newest(source, spec)
     if hi is None:
         return None
-    kind = kind_of(spec.cursor)
+    kind = kind_of(spec.cursor_key)
     if watermark is None or kind.order(watermark) < kind.order(hi):
         return Window(watermark, hi)
     if kind.name == "rowversion" and kind.order(hi) < kind.order(watermark):
@@ -91,9 +102,9 @@ def asked_window(
         ExtractError: The range is empty, ends where rows are still to come, leaves a gap, or has
             rows in common with another window.
     """
-    if spec.cursor is None:
+    if spec.cursor_key is None:
         raise _refused("a range needs a cursor", "give the extract a cursor")
-    kind = kind_of(spec.cursor)
+    kind = kind_of(spec.cursor_key)
     lo = kind.checked(bounds[0], what="--from") if bounds[0] else watermark
     safe = newest(source, spec)
     hi = kind.checked(bounds[1], what="--to") if bounds[1] else safe
@@ -127,10 +138,11 @@ def asked_window(
 def newest(source: Source, spec: Spec) -> str | None:
     """Return the server's own end of a window that begins now; None if there is no row."""
     assert spec.cursor is not None  # noqa: S101 - callers look first
-    kind = kind_of(spec.cursor)
-    sql = kind.newest(spec.relation, quoted(spec.cursor.column), spec.cursor.lag_amount)
-    text = source.value(sql)
-    return None if text is None else kind.checked(str(text), what="What the server answered")
+    assert spec.cursor_key is not None  # noqa: S101 - the same
+    [text] = source.values(_NEWEST[spec.cursor.kind](spec, spec.cursor))
+    if text is None:
+        return None
+    return kind_of(spec.cursor_key).checked(str(text), what="What the server answered")
 
 
 def refuse_nulls(source: Source, spec: Spec) -> int:
@@ -143,28 +155,47 @@ def refuse_nulls(source: Source, spec: Spec) -> int:
         return 0
     column = quoted(spec.cursor.column)
     sql = f"SELECT COUNT_BIG(*) AS n FROM {spec.relation} WHERE q.{column} IS NULL"  # noqa: S608
-    count = int(source.value(sql))
+    [count] = source.values(sql)
     if count and spec.cursor.nulls == "fail":
         raise ExtractError(
             f"{count} rows have no {spec.cursor.column}: no window would ever hold them",
             kind="extract.null-cursor",
             hint="give them a value, leave them out in the query, or set cursor.nulls to skip",
         )
-    return count
+    return int(count)
 
 
-def _condition(spec: Spec, window: Window) -> str:
-    """Return the WHERE clause of a window; its texts were checked when it was made."""
-    if spec.cursor is None or window.hi is None:
-        return ""
-    kind, column = kind_of(spec.cursor), quoted(spec.cursor.column)
-    below = f"q.{column} < {kind.literal(window.hi)}"
-    if window.lo is None:
-        return f" WHERE {below}"
-    return f" WHERE q.{column} >= {kind.literal(window.lo)} AND {below}"
+def _newest_rowversion(_: Spec, __: Cursor) -> str:
+    # Documented as the end up to which no transaction in flight can add anything any more:
+    # https://learn.microsoft.com/sql/t-sql/functions/min-active-rowversion-transact-sql
+    return "SELECT CONVERT(varchar(18), MIN_ACTIVE_ROWVERSION(), 1) AS hi"
 
 
-def _overlap(kind: CursorKind, one: Window, other: Window) -> bool:
+def _newest_datetime2(_: Spec, cursor: Cursor) -> str:
+    # A column may hold UTC or the server's local time: the earlier of both is in no future.
+    utc, local = (
+        f"DATEADD(second, -{cursor.lag_amount}, {now}())"
+        for now in ("SYSUTCDATETIME", "SYSDATETIME")
+    )
+    earlier = f"CASE WHEN {utc} < {local} THEN {utc} ELSE {local} END"
+    return f"SELECT CONVERT(varchar(27), {earlier}, 121) AS hi"
+
+
+def _newest_integer(spec: Spec, cursor: Cursor) -> str:
+    # In decimals: the largest bigint has a successor too.
+    largest = f"CAST(MAX(q.{quoted(cursor.column)}) AS decimal(20, 0))"
+    newest = f"{largest} + 1 - {cursor.lag_amount}"
+    return f"SELECT CONVERT(varchar(40), {newest}) AS hi FROM {spec.relation}"  # noqa: S608 - ours
+
+
+_NEWEST = {
+    "rowversion": _newest_rowversion,
+    "datetime2": _newest_datetime2,
+    "integer": _newest_integer,
+}
+
+
+def _overlap(kind: KeyKind, one: Window, other: Window) -> bool:
     """Tell whether a value can lie in both."""
 
     def begins_before_end(first: Window, second: Window) -> bool:

@@ -36,6 +36,8 @@ def open_arrow_odbc(connector: "Connector", sql: str, rows: int) -> Stream:
         connection = arrow_odbc.connect(
             connector.connection_string, login_timeout_sec=connector.login_seconds
         )
+        if connector.setup:
+            connection.execute(connector.setup)
     except arrow_odbc.Error as error:
         raise connector.explain(_as_pyodbc(error)) from None
     declared: list[pa.Schema] = []

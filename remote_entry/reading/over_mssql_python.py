@@ -93,6 +93,8 @@ def open_mssql(
         connection.timeout = connector.query_seconds
         cursor = connection.cursor()
         try:
+            if connector.setup:
+                cursor.execute(connector.setup)
             text, values = positional(sql, params)
             cursor.execute(text, values) if values else cursor.execute(text)
             description = cursor.description or ()

@@ -30,6 +30,7 @@ from remote_entry.reading.reads_only import reads_only
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from remote_entry.reading.describe import Declaration
     from remote_entry.sql.database import Database
 
 T = TypeVar("T")
@@ -46,7 +47,13 @@ def read_own(database: "Database", sql: str, params: Parameters, rows: int) -> p
     return _persist(database, sql, read)
 
 
-def open_own(database: "Database", sql: str, params: Parameters, rows: int) -> Batches:
+def open_own(
+    database: "Database",
+    sql: str,
+    params: Parameters,
+    rows: int,
+    declared: "Declaration | None" = None,
+) -> Batches:
     """Run a query on a connection of its own.
 
     Args:
@@ -54,13 +61,15 @@ def open_own(database: "Database", sql: str, params: Parameters, rows: int) -> B
         sql: T-SQL; ``:name`` stands for a parameter of a mapping, ``?`` for one of a sequence.
         params: Values, always bound.
         rows: How many rows a batch has at most.
+        declared: What the server says of the query's columns, if that is known: then it is not
+            asked again, over one more connection.
 
     Raises:
         SqlError: The server refused the query or went away.
     """
 
     def start() -> Batches:
-        stream = _open(database, sql, params, rows)
+        stream = _open(database, sql, params, rows, declared)
         try:
             return Batches(stream, next(stream.batches, None))
         except BaseException:
@@ -88,7 +97,13 @@ def _persist(database: "Database", sql: str, attempt: Callable[[], T]) -> T:
     return outcome
 
 
-def _open(database: "Database", sql: str, params: Parameters, rows: int) -> Stream:
+def _open(
+    database: "Database",
+    sql: str,
+    params: Parameters,
+    rows: int,
+    declared: "Declaration | None" = None,
+) -> Stream:
     """Run a query by the way that the module's docstring tells."""
     from remote_entry.reading.over_pyodbc import open_pyodbc
 
@@ -98,9 +113,10 @@ def _open(database: "Database", sql: str, params: Parameters, rows: int) -> Stre
         from remote_entry.reading.over_mssql_python import can_carry, open_mssql
 
         token = connector.access_token()
-        declared = Declaration()
-        if not params:
-            declared = describe(database.engine, sql, connector.explain)
+        if declared is None:
+            declared = Declaration()
+            if not params:
+                declared = describe(database.engine, sql, connector.explain)
         is_ascii = sql.isascii() and connector.connection_string.isascii()
         if declared.is_plain and token is None and is_ascii:
             from remote_entry.reading.over_arrow_odbc import open_arrow_odbc

@@ -28,6 +28,7 @@ class Connector:
         token: Returns an access token for the server, fresh at every call; None for a password.
         patience: Seconds to keep trying while the server has a condition that passes.
         query_seconds: How long a query may take to answer; 0 for as long as it takes.
+        setup: T-SQL that each connection begins with, such as its isolation level.
         sleep: Waits between attempts.
     """
 
@@ -40,6 +41,7 @@ class Connector:
         token: Callable[[], str] | None = None,
         patience: float = DEFAULT_PATIENCE,
         query_seconds: float = 0.0,
+        setup: str = "",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._text = text
@@ -48,6 +50,7 @@ class Connector:
         self.server = server
         self.masker = masker
         self.patience = patience
+        self.setup = setup
         self.query_seconds = math.ceil(query_seconds)  # the driver counts whole seconds
 
     def __repr__(self) -> str:
@@ -101,6 +104,9 @@ class Connector:
             session = pyodbc.connect(
                 self._text, timeout=self.login_seconds, attrs_before=attributes
             )
+            if self.setup:
+                session.execute(self.setup)
+                session.commit()
         except pyodbc.Error as error:
             raise self.explain(error) from None
         session.timeout = self.query_seconds

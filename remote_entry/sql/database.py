@@ -37,6 +37,7 @@ def open_database(
     *,
     tags: Mapping[str, str],
     token: Callable[[], str] | None = None,
+    setup: str = "",
 ) -> Database:
     """Return a database to which one connection was opened, so that a mistake shows here.
 
@@ -45,6 +46,7 @@ def open_database(
         values: Label → value of the resolved secrets.
         tags: Attributes by which the server's administrators tell this run's sessions apart.
         token: Returns an access token, if the login has no password.
+        setup: T-SQL that each connection begins with.
 
     Returns:
         A database whose engine tests a pooled connection before it hands it out.
@@ -54,7 +56,7 @@ def open_database(
         SqlError: There is no driver, the server is out of reach or refuses the login.
         IdentityError: There is no token.
     """
-    connector = prepare_connector(settings, values, tags=tags, token=token)
+    connector = prepare_connector(settings, values, tags=tags, token=token, setup=setup)
     if settings.connection_string_label is None:
         check_reachable(settings.server, settings.port)
     engine = create_engine(
@@ -75,6 +77,7 @@ def prepare_connector(
     *,
     tags: Mapping[str, str],
     token: Callable[[], str] | None = None,
+    setup: str = "",
     sleep: Callable[[float], None] = time.sleep,
 ) -> Connector:
     """Return what opens connections; nobody is asked yet.
@@ -93,6 +96,7 @@ def prepare_connector(
         token=token,
         patience=settings.patience,
         query_seconds=settings.query_seconds,
+        setup=setup,
         sleep=sleep,
     )
 

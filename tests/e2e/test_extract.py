@@ -14,8 +14,9 @@ from support.shell import Shell
 from remote_entry.__main__ import main
 from remote_entry.errors import SqlError
 from remote_entry.extract.landing import committed_parts
-from remote_entry.extract.run import Watch, extract
+from remote_entry.extract.run import extract
 from remote_entry.extract.source import SqlServer
+from remote_entry.extract.watch import Watch
 from submitter.emulator import Emulator
 
 ROWS = 4_000
@@ -98,6 +99,7 @@ def test_an_error_of_the_server_is_told(played: Played, tmp_path: Path) -> None:
 SPEC = """\
 name: flights
 query: SELECT carrier, month, arr_delay FROM dbo.flights
+partition: {column: month, parts: 2, connections: 2}
 to: outputs/lake
 """
 
@@ -108,7 +110,7 @@ def test_a_job_extracts(azure: Emulator, shell: Shell) -> None:
     shell.write("extract.yml", SPEC)
     done = shell("submit", "job.yml")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "flights: 4 rows in 1 parts, up to entry 1 of version 1; receipt" in done.stdout
+    assert "flights: 4 rows in 2 parts, up to entry 1 of version 1; receipt" in done.stdout
     assert shell("runs", "download", "@last", "results").returncode == 0
     outputs = shell.folder / "results" / "outputs"
     [file] = (outputs / "extract").glob("flights-00000001-*.json")
@@ -120,7 +122,7 @@ def test_a_job_extracts(azure: Emulator, shell: Shell) -> None:
     assert (receipt["driver"].startswith("libmsodbcsql"), receipt["run_id"] != "") == (True, True)
     password = azure.vault("kv-flights").secret("sql-password").value
     assert password not in file.read_text()
-    assert len(committed_parts(outputs / "lake" / "flights")) == 1
+    assert len(committed_parts(outputs / "lake" / "flights")) == 2
     metrics = json.loads(shell("runs", "show", "@last", "--json").stdout)["metrics"]
     assert metrics["flights rows"] == 4
 
@@ -133,5 +135,5 @@ def test_a_wrong_spec_asks_nobody(
     monkeypatch.setenv("AZURE_SECRET_1", "sql-username")  # reading it, without a vault, ends with 3
     monkeypatch.chdir(tmp_path)
     assert main(["extract", "extract.yml"]) == 2
-    assert "extract.yml:3: unknown key 'too'. Did you mean 'to'?" in capsys.readouterr().err
+    assert "extract.yml:4: unknown key 'too'. Did you mean 'to'?" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["extract.yml"]

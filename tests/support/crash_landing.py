@@ -11,9 +11,10 @@ import errno
 import json
 import os
 import random
+import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +24,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from remote_entry.errors import ExtractError
+from remote_entry.extract.data_set import Column
 from remote_entry.extract.landing import committed_parts
-from remote_entry.extract.run import Watch, extract
+from remote_entry.extract.run import extract
 from remote_entry.extract.spec import Spec
+from remote_entry.extract.watch import Watch
 from remote_entry.reading.describe import Declaration
 
 ROWS = 7
 MORE = 4  # rows that the table has gained when a later process looks
-PAIRS = 20
+PAIRS = 14
 SILENT = Watch(begin=lambda *_: None, note=lambda *_: None, warn=lambda _: None)
 SCHEMA = pa.schema([("id", pa.int64())])
 
@@ -42,37 +45,47 @@ class Numbers:
     rows_now: int
     schema: pa.Schema = SCHEMA
 
-    def value(self, sql: str) -> Any:
-        if "IS NULL" in sql:
-            return 0
+    def values(self, sql: str) -> list[Any]:
+        if step := re.search(r"% (\d+)", sql):  # where to cut into partitions
+            return [str(n) for n in self._within(sql)[int(step[1]) :: int(step[1])]]
         if "MAX(" in sql:
-            return str(self.rows_now + 1)
-        return len(self._within(sql))
+            return [str(self.rows_now + 1)]
+        return [len(self._within(sql))]
 
     def describe(self, _: str) -> Declaration:
         return Declaration(("bigint",), ("id",))
 
     @contextmanager
-    def rows(self, sql: str) -> Iterator["Numbers"]:
+    def rows(self, sql: str, _: Sequence[Column]) -> Iterator["Numbers"]:
         self._batches = pa.table({"id": self._within(sql)}, SCHEMA).to_batches(max_chunksize=2)
         yield self
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return iter(self._batches)
 
+    def release(self) -> None:
+        pass
+
     def _within(self, sql: str) -> list[int]:
-        words = sql.split()
-        low = int(words[words.index(">=") + 1]) if ">=" in words else 1
-        high = int(words[words.index("<") + 1]) if "<" in words else self.rows_now + 1
-        return list(range(low, high))
+        if "IS NULL" in sql:
+            return []
+        lows = [int(number) for number in re.findall(r">= (\d+)", sql)]
+        highs = [int(number) for number in re.findall(r"< (\d+)", sql)]
+        return list(range(max(lows, default=1), min(highs, default=self.rows_now + 1)))
 
 
-def spec_of(folder: Path, *, has_cursor: bool) -> Spec:
+CURSOR = {"cursor": {"column": "id", "kind": "integer"}}
+WAYS: dict[str, dict[str, Any]] = {
+    "by cursor": CURSOR,
+    "in partitions": {**CURSOR, "partition": {"column": "id", "parts": 2}},
+    "everything": {},
+}
+
+
+def spec_of(folder: Path, way: str) -> Spec:
     """Return an extract of the numbers, three to a part."""
-    cursor = {"column": "id", "kind": "integer"} if has_cursor else None
-    return Spec.model_validate(
-        {"name": "n", "table": "n", "to": str(folder), "cursor": cursor, "rows_per_file": 3}
-    )
+    fixed = {"name": "n", "query": "SELECT id FROM n", "to": str(folder), "rows_per_file": 3}
+    return Spec.model_validate({**fixed, **WAYS[way]})
 
 
 def landed(spec: Spec) -> list[int]:
@@ -165,20 +178,20 @@ def end(spec: Spec, status: int) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    """Go through all steps, with and without a cursor."""
+    """Go through all steps of each way to read."""
     found: list[dict[str, Any]] = []
     chance = random.Random(5)  # noqa: S311 - which pairs are tried is no secret
-    for has_cursor in (True, False):
-        steps = land(spec_of(folder / f"clean-{has_cursor}", has_cursor=has_cursor), ROWS)
+    for way in WAYS:
+        steps = land(spec_of(folder / f"clean {way}", way), ROWS)
 
-        def fresh(has_cursor: bool = has_cursor) -> Spec:  # noqa: FBT001 - bound here
-            return spec_of(folder / str(len(found)), has_cursor=has_cursor)
+        def fresh(way: str = way) -> Spec:
+            return spec_of(folder / str(len(found)), way)
 
-        def note(kind: str, step: str, cell: dict[str, Any]) -> None:
-            found.append({"kind": kind, "step": step, **cell})
+        def note(kind: str, step: str, cell: dict[str, Any], way: str = way) -> None:
+            found.append({"way": way, "kind": kind, "step": step, **cell})
 
         for number, name in enumerate(steps):
-            if has_cursor or number % 3 == 1:  # without one there is nothing to go on from
+            if way != "everything" or number % 3 == 1:  # without a cursor nobody goes on
                 note("killed", name, killed(fresh(), number))
             if number % 3 == 0:
                 note("overtaken", name, overtaken(fresh(), number))

@@ -81,6 +81,7 @@ def reach(
     waits: list[float],
     token: Callable[[], str] | None = None,
     login: tuple[str, str] = ("reader", PASSWORD),
+    setup: str = "",
 ) -> Database:
     """Return the way into a played server, from any process that trusts its certificate.
 
@@ -89,6 +90,7 @@ def reach(
         waits: Where to note how long was waited for between attempts; nobody really waits.
         token: Returns an access token, instead of the password.
         login: The user and the password.
+        setup: T-SQL that each connection begins with.
     """
     attributes = {
         "Driver": find_driver(),
@@ -106,6 +108,7 @@ def reach(
         masker=Masker([PASSWORD]),
         token=token,
         patience=60.0,
+        setup=setup,
         sleep=waits.append,
     )
     engine = create_engine(

@@ -1,6 +1,6 @@
 """An extract's source without a wire: the played SQL Server's own sessions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from remote_entry.errors import SqlError
+from remote_entry.extract.data_set import Column
 from remote_entry.extract.landing import committed_parts
-from remote_entry.extract.run import Outcome, Watch, extract
+from remote_entry.extract.run import Outcome, extract
 from remote_entry.extract.spec import Spec
+from remote_entry.extract.watch import Watch
 from remote_entry.reading.describe import Declaration
 from submitter.emulator.sqlserver.catalog import Catalog
 from submitter.emulator.sqlserver.engine import Engine
@@ -49,8 +51,9 @@ class PlayedSource:
     meanwhile: Callable[[int], object] = lambda _: None
     asked: list[str] = field(default_factory=list)
 
-    def value(self, sql: str) -> Any:
-        return self._table(sql)[1].column(0)[0].as_py()
+    def values(self, sql: str) -> list[Any]:
+        values: list[Any] = self._table(sql)[1].column(0).to_pylist()
+        return values
 
     def describe(self, sql: str) -> Declaration:
         columns = self._table(sql)[0]
@@ -60,7 +63,7 @@ class PlayedSource:
         )
 
     @contextmanager
-    def rows(self, sql: str) -> Iterator[Streamed]:
+    def rows(self, sql: str, _: Sequence[Column] = ()) -> Iterator[Streamed]:
         table = self._table(sql)[1]
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -69,6 +72,9 @@ class PlayedSource:
                 yield batch
 
         yield Streamed(table.schema, batches())
+
+    def release(self) -> None:
+        pass
 
     def _table(self, sql: str) -> tuple[Any, pa.Table]:
         self.asked.append(sql)

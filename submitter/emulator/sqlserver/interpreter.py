@@ -239,6 +239,9 @@ class Interpreter:
                 self.counts_rows = value != "on"
             elif name == "implicit_transactions":
                 self._implicit = value == "on"
+            elif name == "transaction":
+                level = statements.isolation_level(value)
+                self.namespace.catalog.sessions.isolate(self.session_id, level)
         yield Completed()
 
     def _declare(self, text: str, variables: Variables) -> Iterator[Outcome]:

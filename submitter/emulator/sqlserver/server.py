@@ -26,6 +26,7 @@ from submitter.emulator.sqlserver.outcomes import EncodedResult
 from submitter.emulator.sqlserver.permissions import Permissions
 from submitter.emulator.sqlserver.rows import encode
 from submitter.emulator.sqlserver.session import normalised_text
+from submitter.emulator.sqlserver.session_list import SessionRecord
 from submitter.emulator.sqlserver.sources import engine_table
 
 Configure = Callable[[ssl.SSLContext], None]
@@ -96,6 +97,10 @@ class SqlServer:
     def events(self) -> Sequence[Event]:
         """What was seen, oldest first: logins, SQL texts, errors; the latest ten thousand."""
         return self._events
+
+    def sessions(self) -> list[SessionRecord]:
+        """Return the sessions that go on, oldest first."""
+        return self._catalog.sessions.all()
 
     def start(self) -> None:
         """Listen; `port` is known afterwards."""

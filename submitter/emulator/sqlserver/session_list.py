@@ -7,13 +7,14 @@ import threading
 
 @dataclasses.dataclass(frozen=True)
 class SessionRecord:
-    """One session, as the server knows it from its login."""
+    """One session, as the server knows it from its login, and its isolation level."""
 
     session_id: int
     login: str
     host: str
     application: str
     started: dt.datetime
+    isolation: int = 2
 
 
 class SessionList:
@@ -32,6 +33,12 @@ class SessionList:
         """Forget a session that is over."""
         with self._lock:
             self._sessions.pop(session_id, None)
+
+    def isolate(self, session_id: int, level: int) -> None:
+        """Note a session's isolation level."""
+        with self._lock:
+            session = self._sessions[session_id]
+            self._sessions[session_id] = dataclasses.replace(session, isolation=level)
 
     def all(self) -> list[SessionRecord]:
         """Return those that go on, oldest first."""

@@ -14,7 +14,6 @@ from submitter.emulator.sqlserver.errors import SqlError, not_played
 from submitter.emulator.sqlserver.permissions import is_securable
 from submitter.emulator.sqlserver.session_list import SessionRecord
 
-_READ_COMMITTED = 2
 _MOMENT = pa.timestamp("us")
 _PERMISSION_FIELDS = fields(entity_name=TEXT, subentity_name=TEXT, permission_name=TEXT)
 
@@ -29,7 +28,7 @@ def _sessions(namespace: Namespace) -> Rows:
             session.login,
             session.login,
             "running" if session.session_id == namespace.session_id else "sleeping",
-            _READ_COMMITTED,
+            session.isolation,
             True,
         )
 

@@ -22,10 +22,18 @@ _WITHOUT_EFFECT = frozenset(
         "ansi_defaults", "ansi_null_dflt_on", "ansi_nulls", "ansi_padding", "ansi_warnings",
         "arithabort", "concat_null_yields_null", "cursor_close_on_commit", "datefirst",
         "dateformat", "deadlock_priority", "language", "lock_timeout", "numeric_roundabort",
-        "query_governor_cost_limit", "quoted_identifier", "statistics", "textsize", "transaction",
+        "query_governor_cost_limit", "quoted_identifier", "statistics", "textsize",
     }
 )  # fmt: skip
-_PLAYED = frozenset({"nocount", "implicit_transactions"})
+_PLAYED = frozenset({"nocount", "implicit_transactions", "transaction"})
+# Numbers as sys.dm_exec_sessions shows them.
+_ISOLATION_LEVELS = {
+    "read uncommitted": 1,
+    "read committed": 2,
+    "repeatable read": 3,
+    "serializable": 4,
+    "snapshot": 5,
+}
 
 
 def wait_seconds(text: str) -> float:
@@ -90,6 +98,18 @@ def option(text: str) -> tuple[str, str]:
     if name not in _PLAYED and not harmless:
         raise not_played(f"SET {name.upper()} {value.upper()}".strip())
     return name, value
+
+
+def isolation_level(value: str) -> int:
+    """Return the number of the level in SET TRANSACTION ISOLATION LEVEL.
+
+    The engine keeps versions of rows, so whatever the level, a query sees one moment and waits for
+    nobody.
+    """
+    words = " ".join(value.split()).removeprefix("isolation level ")
+    if words not in _ISOLATION_LEVELS:
+        raise syntax_error(value[:40])
+    return _ISOLATION_LEVELS[words]
 
 
 def database_name(text: str) -> str:

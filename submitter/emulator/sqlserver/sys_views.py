@@ -29,7 +29,8 @@ from submitter.emulator.sqlserver.types import CHARACTER
 
 def _databases(catalog: Catalog, _: str) -> Rows:
     for number, name in enumerate(catalog.databases(), start=1):
-        yield name, number, "ONLINE", 0, COLLATION_NAME, 160, False
+        # Readers see versions, as in a new Azure SQL database.
+        yield name, number, "ONLINE", 1, COLLATION_NAME, 160, True
 
 
 def _schemas(catalog: Catalog, database: str) -> Rows:

@@ -17,10 +17,10 @@ def tell(stream: io.StringIO, seconds: int) -> str:
     """Write 1,000 rows and a megabyte a second; return what was said."""
     now = [0.0]
     progress = Progress(stream, clock=lambda: now[0])
-    progress.begin(Window("0", "9"), 100_000)
+    progress.begin(Window("0", "9"), 100_000, 0)
     for _ in range(seconds):
         now[0] += 1
-        progress.note(1_000, 1_000_000)
+        progress.note(1_000, 1_000_000, 1)
     return stream.getvalue()
 
 
@@ -29,8 +29,8 @@ def test_a_log_gets_a_line_every_half_minute() -> None:
     lines = tell(io.StringIO(), 65).splitlines()
     assert lines == [
         "remote_entry: [0, 9): 100,000 rows",
-        "remote_entry: 30,000 of 100,000 rows, 1.0 MB/s written, about 70 s left",
-        "remote_entry: 60,000 of 100,000 rows, 1.0 MB/s written, about 40 s left",
+        "remote_entry: 30,000 of 100,000 rows, 30 parts done, 1.0 MB/s written, about 70 s left",
+        "remote_entry: 60,000 of 100,000 rows, 60 parts done, 1.0 MB/s written, about 40 s left",
     ]
 
 

@@ -19,7 +19,8 @@ from support.played_source import (
 
 from remote_entry.errors import ExtractError, SqlError
 from remote_entry.extract.landing import committed_parts
-from remote_entry.extract.run import Watch, extract
+from remote_entry.extract.run import extract
+from remote_entry.extract.watch import Watch
 
 CREATE = (
     "CREATE TABLE v (id int IDENTITY PRIMARY KEY, a decimal(9,4), at datetime2(7), rv rowversion)"

@@ -47,6 +47,8 @@ LIFE = st.lists(
     min_size=3,
     max_size=14,
 )
+# By a column that stays, or by one that each update moves to another partition.
+PARTITION = st.sampled_from([None, {"column": "id", "parts": 2}, {"column": "n", "parts": 3}])
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +62,13 @@ def server() -> Iterator[PlayedServer]:
 class Life:
     """A table, who writes to it and who extracts it."""
 
-    def __init__(self, server: PlayedServer, folder: Path) -> None:
+    def __init__(
+        self, server: PlayedServer, folder: Path, partition: dict[str, Any] | None
+    ) -> None:
         self.table = f"t{next(_NUMBER)}"
-        self.spec = spec_of(folder, name=self.table, table=self.table, rows_per_file=2)
+        self.spec = spec_of(
+            folder, name=self.table, table=self.table, rows_per_file=2, partition=partition
+        )
         self.source, self.writer, self.late = server.source(), server.session(), server.session()
         self.is_late = False
         run(
@@ -160,19 +166,19 @@ def at_step(numbers: tuple[int, ...], action: Callable[[], object]) -> Callable[
 
 
 @settings(
-    max_examples=200,
+    max_examples=220,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(schedule=LIFE)
+@given(schedule=LIFE, partition=PARTITION)
 def test_no_schedule_loses_or_repeats_a_row(
-    server: PlayedServer, schedule: list[tuple[str, Any]]
+    server: PlayedServer, schedule: list[tuple[str, Any]], partition: dict[str, Any] | None
 ) -> None:
     """Each state of a row is landed at most once, and its last one exactly once."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        life = Life(server, Path(folder))
+        life = Life(server, Path(folder), partition)
         for kind, detail in schedule:
             life.live(kind, detail)
         life.end()

@@ -1,4 +1,4 @@
-"""A cursor's values as texts."""
+"""Values of cursors and partition columns as texts."""
 
 import pyarrow as pa
 import pytest
@@ -6,12 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.cursors import kind_of
-from remote_entry.extract.spec import Cursor
+from remote_entry.extract.keys import KINDS
 
-ROWVERSION = kind_of(Cursor(column="c", kind="rowversion"))
-DATETIME2 = kind_of(Cursor(column="c", kind="datetime2"))
-INTEGER = kind_of(Cursor(column="c", kind="integer"))
+ROWVERSION, DATETIME2, INTEGER = KINDS["rowversion"], KINDS["datetime2"], KINDS["integer"]
+DATE, IDENTIFIER = KINDS["date"], KINDS["uniqueidentifier"]
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
@@ -57,6 +55,9 @@ def test_integers_stay_whole(value: int) -> None:
         (INTEGER, "1.5"),
         (INTEGER, "1 OR 1 = 1"),
         (INTEGER, ""),
+        (DATE, "2024-01-01 00:00"),
+        (IDENTIFIER, "6F9619FF8B86D011B42D00C04FC964FF"),
+        (IDENTIFIER, "6F9619FF-8B86-D011-B42D-00C04FC964F'"),
     ],
 )
 def test_nothing_else_becomes_part_of_a_query(kind: object, text: str) -> None:

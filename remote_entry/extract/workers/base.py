@@ -1,0 +1,60 @@
+"""The contract: partitions that are named are committed when ``read`` returns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from remote_entry.extract.files import Files
+from remote_entry.extract.landing import Attempt, Landing
+from remote_entry.extract.reader import read_partition
+from remote_entry.extract.source import Source
+from remote_entry.extract.spec import Spec
+from remote_entry.extract.watch import Watch
+
+
+class Workers(Protocol):
+    """Reads partitions."""
+
+    def read(self, spec: Spec, attempt: Attempt, numbers: Sequence[int], watch: Watch) -> None:
+        """Commit all parts of some partitions of an attempt.
+
+        Args:
+            spec: The extract.
+            attempt: Whose they are; another process finds it by its folder.
+            numbers: Which partitions.
+            watch: Is told of rows, parts and failures, in the process that calls.
+
+        Raises:
+            RemoteEntryError: The first failure that does not pass; the others are stopped.
+            OSError: What is landed in cannot be written.
+        """
+
+
+@dataclass(frozen=True)
+class InThisProcess:
+    """One partition after the other, over one connection.
+
+    Attributes:
+        source: The server.
+    """
+
+    source: Source
+
+    def read(self, spec: Spec, attempt: Attempt, numbers: Sequence[int], watch: Watch) -> None:
+        """Read them in order."""
+        for number in numbers:
+            read_partition(spec, self.source, attempt, number, watch)
+
+
+def read_in_worker(spec: Spec, source: Source, folder: str, number: int, watch: Watch) -> None:
+    """Read a partition of an attempt that another process planned.
+
+    Args:
+        spec: The extract.
+        source: This process's own way to the server.
+        folder: The attempt's.
+        number: The partition's.
+        watch: Is told of rows, parts and failures.
+    """
+    attempt = Landing(Files(spec.folder)).attempt(folder)
+    read_partition(spec, source, attempt, number, watch)
