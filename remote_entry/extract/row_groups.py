@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from remote_entry.extract.files import NewFile
 
 GROUP_BYTES = 8 * 2**20  # as Arrow has them; compressed it is a fraction
-_SAMPLE_ROWS = 10_000
+_SAMPLE_ROWS, _SAMPLE_BYTES = 10_000, 2**20  # whichever is less
 
 
 class RowGroups:
@@ -71,7 +71,8 @@ def _repetitive(group: pa.Table) -> list[str]:
 
     The others it makes larger and slower to write.
     """
-    sample = group.slice(0, _SAMPLE_ROWS)
+    fitting = _SAMPLE_BYTES * group.num_rows // max(group.nbytes, 1)
+    sample = group.slice(0, min(_SAMPLE_ROWS, max(fitting, 1)))
     return [
         name
         for name in sample.column_names

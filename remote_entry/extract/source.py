@@ -60,16 +60,10 @@ class SqlServer:
 
     def values(self, sql: str) -> list[Any]:
         """Return the values of a query's one column, over a connection that stays open."""
-        from remote_entry.reading.batches import Batches
-        from remote_entry.reading.over_pyodbc import open_pyodbc
+        from remote_entry.reading.over_pyodbc import read_values
 
         connector, engine = self.database.connector, self.database.engine
-
-        def ask() -> pa.Table:
-            stream = open_pyodbc(engine, sql, None, BATCH_ROWS, explain=connector.explain)
-            return Batches(stream).read_all()
-
-        found: list[Any] = connector.retry(ask).column(0).to_pylist()
+        found: list[Any] = connector.retry(lambda: read_values(engine, sql, connector.explain))
         return found
 
     def describe(self, sql: str) -> Declaration:
