@@ -77,9 +77,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     extract = verbs.add_parser(
         "extract",
         help="land what is new in a SQL Server's table or query as Parquet files, exactly once",
-        description="Read SPEC.yml, land the next window of the query's rows in a local directory, "
-        "verify the count, and write a receipt to outputs/extract/. Not built yet: partitions, "
-        "blob storage, isolation levels other than read-committed.",
+        description="Read SPEC.yml, land the next window of the query's rows in a directory or a "
+        "blob container, verify the count, and write a receipt to outputs/extract/.",
     )
     extract.add_argument("file", metavar="SPEC.yml", type=Path)
     extract.add_argument("--from", dest="lo", metavar="VALUE", help="the first cursor of a range")
@@ -110,6 +109,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
         environ=environ,
         bundle=resolved.bundle,
         sql_token=resolved.sql_token,
+        storage_token=resolved.storage_token,
         masker=Masker(_sensitive(resolved, environ)),
         grace=resolved.settings.grace,
     )
@@ -138,7 +138,8 @@ def _extract(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
         return extract_file(options.file, bounds, environ)
     except ImportError as error:
-        packages = "pydantic, pyyaml, pyarrow, sqlalchemy, pyodbc, arrow-odbc and mssql-python"
+        packages = "pydantic, pyyaml, pyarrow, sqlalchemy, pyodbc, arrow-odbc, mssql-python and, "
+        packages += "for abfss, azure-storage-blob"
         raise package_missing(error, purpose="extract", packages=packages) from None
 
 

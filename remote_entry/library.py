@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from remote_entry.access_token import AccessToken
 from remote_entry.errors import RemoteEntryError, SettingsError
 from remote_entry.flush import flush_run_at_exit
 from remote_entry.resolve import resolve
@@ -14,7 +15,7 @@ from remote_entry.secret import Secret
 from remote_entry.settings import FROM_WORKSPACE_SUFFIX, SqlSettings
 from remote_entry.settings.references import PREFIX
 from remote_entry.supervision.handover import Bundle, read_bundle
-from remote_entry.supervision.tokens import find_token_source
+from remote_entry.supervision.tokens import find_storage_token_source, find_token_source
 from remote_entry.uncaught import report_uncaught_errors
 
 if TYPE_CHECKING:
@@ -136,6 +137,24 @@ def read_batches(
     return open_own(_PROCESS.database(), sql, params, rows)
 
 
+def storage_token_source() -> Callable[[], AccessToken]:
+    """Return what fetches a new access token of this run's identity for blob storage.
+
+    Raises:
+        SettingsError: STORAGE_AUTH does not ask for such tokens.
+        RemoteEntryError: The secrets could not be read; a subclass says why.
+    """
+    source = _PROCESS.access().storage_token
+    if source is None:
+        raise SettingsError(
+            "Blob storage needs an access token of the run's identity, and STORAGE_AUTH, which "
+            "asks for such tokens, is not set",
+            kind="settings.storage",
+            hint="set STORAGE_AUTH to service-principal or managed-identity in the job file",
+        )
+    return source
+
+
 @dataclass(frozen=True)
 class Access:
     """What the library needs to know.
@@ -144,11 +163,13 @@ class Access:
         bundle: The secrets.
         sql: Where the SQL Server is.
         sql_token: Returns an access token for it; None if the login has a password.
+        storage_token: Returns a new one for blob storage; None unless STORAGE_AUTH asks for it.
     """
 
     bundle: Bundle
     sql: SqlSettings
     sql_token: Callable[[], str] | None = None
+    storage_token: Callable[[], AccessToken] | None = None
 
 
 def find_access(environ: Mapping[str, str], cache: "SecretCache | None" = None) -> Access:
@@ -161,9 +182,16 @@ def find_access(environ: Mapping[str, str], cache: "SecretCache | None" = None) 
     bundle = read_bundle(environ)
     if bundle is None:
         resolved = resolve(environ, warn=_log.warning, cache=cache)
-        return Access(resolved.bundle, resolved.settings.sql, resolved.sql_token)
+        return Access(
+            resolved.bundle, resolved.settings.sql, resolved.sql_token, resolved.storage_token
+        )
     sql = SqlSettings.from_environ(environ, bundle.by_label())
-    return Access(bundle, sql, None if sql.uses_password else find_token_source(environ))
+    return Access(
+        bundle,
+        sql,
+        None if sql.uses_password else find_token_source(environ),
+        find_storage_token_source(environ) if environ.get("STORAGE_AUTH", "").strip() else None,
+    )
 
 
 class _Process:

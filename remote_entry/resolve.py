@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from remote_entry.access_token import AccessToken
 from remote_entry.deadline import Deadline
 from remote_entry.errors import SettingsError
 from remote_entry.secret import Secret
@@ -26,11 +27,13 @@ class Resolved:
         settings: The settings, values from the workspace included.
         bundle: The secrets, and the variables that came from the workspace.
         sql_token: Returns an access token for the SQL Server; None if the login has a password.
+        storage_token: Returns a new one for blob storage; None unless STORAGE_AUTH asks for it.
     """
 
     settings: Settings
     bundle: Bundle
     sql_token: Callable[[], str] | None = None
+    storage_token: Callable[[], AccessToken] | None = None
 
     def sensitive_values(self) -> frozenset[str]:
         """Return every value that came from a vault: none may appear in any output."""
@@ -67,6 +70,8 @@ def resolve(
     try:
         from remote_entry.azure.identity import (
             SQL_SCOPE,
+            STORAGE_SCOPE,
+            fresh_token_source,
             open_credential,
             sign_in,
             token_source,
@@ -84,13 +89,15 @@ def resolve(
     workspace = handed_over(settings.from_workspace, values)
     if not settings.needs_identity:
         return Resolved(settings, Bundle(workspace=workspace))
-    identity, sql_token = settings.identity, None
+    identity, sql_token, storage_token = settings.identity, None, None
     credential = open_credential(identity, deadline)
     if not settings.sql.uses_password:
         sql_token = token_source(credential, identity, SQL_SCOPE)
+    if settings.uses_storage:
+        storage_token = fresh_token_source(identity, STORAGE_SCOPE, settings.deadline)
     if not settings.secrets:
-        sign_in(credential, identity, SQL_SCOPE, deadline)
-        return Resolved(settings, Bundle(workspace=workspace), sql_token)
+        sign_in(credential, identity, SQL_SCOPE if sql_token else STORAGE_SCOPE, deadline)
+        return Resolved(settings, Bundle(workspace=workspace), sql_token, storage_token)
     sign_in(credential, identity, vault_scope(settings.vault_url), deadline)
     client = open_vault(settings.vault_url, credential, deadline)
     secrets = read_secrets(
@@ -98,7 +105,7 @@ def resolve(
     )
     for warning in expiry_warnings(secrets):
         warn(warning)
-    return Resolved(settings, Bundle(secrets, workspace), sql_token)
+    return Resolved(settings, Bundle(secrets, workspace), sql_token, storage_token)
 
 
 def package_missing(

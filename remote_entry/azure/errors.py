@@ -258,7 +258,7 @@ def explain_token(error: Exception, identity: IdentitySettings) -> IdentityError
     known = explain_identity(error)
     if known is not None:
         return known
-    cause = _network_cause(str(error)) or UNKNOWN
+    cause = network_cause(str(error)) or UNKNOWN
     return IdentityError(
         f"No token for the {identity.describe()}: {cause.summary}",
         kind=f"identity.{cause.kind}",
@@ -299,7 +299,7 @@ def _cause_without_code(error: ClientAuthenticationError, text: str) -> Cause:
     for pattern, cause in IDENTITY_CAUSES:
         if pattern.search(text):
             return cause
-    network = _network_cause(text)
+    network = network_cause(text)
     if network:
         summary = f"its host (AZURE_AUTHORITY_HOST or the default) failed: {network.summary}"
         return Cause(network.kind, summary, network.hint)
@@ -313,7 +313,7 @@ def _cause_without_code(error: ClientAuthenticationError, text: str) -> Cause:
 def _vault_cause(error: Exception) -> Cause:
     """Return the cause of a failed read."""
     if isinstance(error, ServiceRequestError | ServiceResponseError | IncompleteReadError):
-        return _network_cause(str(error)) or UNKNOWN
+        return network_cause(str(error)) or UNKNOWN
     if isinstance(error, HttpResponseError):
         return _status_cause(error)
     if isinstance(error, OSError) and "CA certificate bundle" in str(error):
@@ -340,7 +340,7 @@ def _inner_code(error: Any) -> str:
     return str(inner.get("code", "")) if isinstance(inner, dict) else ""
 
 
-def _network_cause(text: str) -> Cause | None:
+def network_cause(text: str) -> Cause | None:
     """Return the cause of a connection that failed, as far as the message tells."""
     for pattern, cause in NETWORK_CAUSES:
         if pattern.search(text):

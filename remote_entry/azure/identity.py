@@ -16,14 +16,18 @@ from azure.identity import (
     ManagedIdentityCredential,
 )
 
+from remote_entry.access_token import AccessToken
 from remote_entry.azure.errors import explain_token
 from remote_entry.azure.retry import credential_options, managed_identity_options
 from remote_entry.deadline import Deadline, wait_for
 from remote_entry.errors import IdentityError
+from remote_entry.hidden import Hidden
 from remote_entry.settings.identity import IdentitySettings, require_identity
 
 # https://learn.microsoft.com/sql/connect/odbc/using-azure-active-directory
 SQL_SCOPE = "https://database.windows.net/.default"
+# The same in every cloud: https://learn.microsoft.com/azure/storage/blobs/authorize-access-azure-active-directory
+STORAGE_SCOPE = "https://storage.azure.com/.default"
 VAULT_SCOPE = "https://vault.azure.net/.default"
 
 # The SDKs log each failure besides raising it; without a handler of the user's that would print a
@@ -120,6 +124,33 @@ def token_source(
             explained = explain_token(error, identity)
         # Not inside the handler: the SDK's error, whose frames hold the secret, would come along.
         raise explained
+
+    return fetch
+
+
+def fresh_token_source(
+    identity: IdentitySettings, scope: str, seconds: float
+) -> Callable[[], AccessToken]:
+    """Return what fetches a new token at each call; whoever calls keeps it until it nears its end.
+
+    The SDK's credential would go on handing out a token that a service has refused, and is bound to
+    one deadline; each call opens one of its own.
+
+    Args:
+        identity: Who asks.
+        scope: What the token is for.
+        seconds: How long a call may take.
+    """
+
+    def fetch() -> AccessToken:
+        try:
+            found = open_credential(identity, Deadline(seconds)).get_token(scope)
+            return AccessToken(Hidden(found.token), found.expires_on)
+        except IdentityError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever the SDK raises is explained)
+            explained = explain_token(error, identity)
+        raise explained  # not inside the handler: see token_source
 
     return fetch
 

@@ -11,20 +11,16 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from remote_entry.errors import ExtractError
-
-Step = Callable[[str], object]
-
-
-def no_step(_: str) -> None:
-    """Do nothing between operations; a crash test ends the process here."""
+from remote_entry.extract.store import Step, as_json, no_step
 
 
 class Files:
-    """Operations on one data set's folder.
+    """Operations on one data set's folder: a ``Store``.
 
     Args:
         root: The folder.
@@ -34,6 +30,10 @@ class Files:
     def __init__(self, root: Path, step: Step = no_step) -> None:
         self.root = root
         self._step = step
+
+    def held(self, _warn: Callable[[str], object]) -> AbstractContextManager[object]:
+        """Keep nobody out: two runs share the work, and each row lands once."""
+        return nullcontext()
 
     def make_folder(self, name: str) -> None:
         """Make a folder and those above it; one that is there is fine.
@@ -58,11 +58,10 @@ class Files:
         """
         target = self.root / name
         draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         self._step(f"create {draft.name[:-33]}")
         with draft.open("xb") as file:
             self._step(f"write {name}")
-            file.write(text.encode())
+            file.write(as_json(document))
             self._sync(file, name)
         self._step(f"link {name}")
         try:
@@ -119,6 +118,10 @@ class Files:
         """Remove a file that nobody refers to."""
         self._step(f"remove {Path(name).name[:10]}")
         (self.root / name).unlink(missing_ok=True)
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file to read in, anywhere in it."""
+        return (self.root / name).open("rb")
 
     def _sync(self, file: BinaryIO, name: str) -> None:
         self._step(f"fsync {Path(name).name[:10]}")

@@ -3,6 +3,7 @@
     _log/00000002.json             entry 2: a window, its manifest's digest, how far it went
     00000002-1/_PLAN.json          the first attempt at entry 2: its window and partitions, fixed
     00000002-1/_parts/00003-00000.json    partition 3's first part: rows, bytes, sha256, its range
+                                          (all its parts, if they have no order)
     00000002-1/part-00003-00000-….parquet
     00000002-1/_MANIFEST.json      all its parts
 
@@ -21,14 +22,16 @@ Without a cursor the rows are those of the moment when they are read, so nobody 
 another run began: each attempt is one run's own.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column, Key, Partition, Window
-from remote_entry.extract.files import Files
+from remote_entry.extract.locations import Location, location_of
+from remote_entry.extract.store import Store
+from remote_entry.extract.stores import open_store
 
 _LOG = "_log"
 _FORMAT = 1
@@ -129,7 +132,7 @@ class Landing:
         files: Its files.
     """
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Store) -> None:
         self.files = files
 
     def log(self) -> list[Entry]:
@@ -213,6 +216,7 @@ class Landing:
         entry = _entry(self.files.read(line), self.files.root)
         if entry.folder == attempt.folder:
             attempt.clean()
+            self._sweep(plan.entry)
         return entry
 
     def parts(self, entry: Entry) -> list[Part]:
@@ -225,11 +229,21 @@ class Landing:
         document = self.files.read(name, sha256=entry.manifest_sha256)
         if document is None:
             raise _damaged(self.files.root, f"{name} is not what entry {entry.number} names")
-        return [Part(**part) for part in document["parts"]]
+        return _parts(document)
 
     def attempt(self, folder: str) -> "Attempt":
         """Return an attempt that somebody planned."""
         return Attempt(self.files, folder, _plan(self.files.read(f"{folder}/_PLAN.json")))
+
+    def _sweep(self, number: int) -> None:
+        """Remove the rows of attempts at earlier entries that were never committed."""
+        committed = {entry.folder for entry in self.log()}
+        for folder in self.files.names():
+            earlier, _, attempt = folder.partition("-")
+            if not (earlier.isdecimal() and attempt.isdecimal()) or folder in committed:
+                continue
+            if int(earlier) < number:
+                _remove_rows(self.files, folder, keeping=set())
 
     def _attempts(self, number: int) -> list[tuple[str, Plan]]:
         """Return the folders of an entry's attempts with their plans, oldest first."""
@@ -249,7 +263,7 @@ class Attempt:
         plan: What it is to land.
     """
 
-    files: Files
+    files: Store
     folder: str
     plan: Plan
 
@@ -264,39 +278,41 @@ class Attempt:
 
     def parts(self) -> list[Part]:
         """Return the parts that are committed, in order."""
-        return [self._part(name) for name in self._part_names()]
+        return [part for name in self._part_names() for part in self._parts_in(name)]
 
     def parts_of(self, partition: int) -> list[Part]:
         """Return those of one partition, in order."""
         prefix = f"{partition:05d}-"
-        return [self._part(name) for name in self._part_names() if name.startswith(prefix)]
+        names = [name for name in self._part_names() if name.startswith(prefix)]
+        return [part for name in names for part in self._parts_in(name)]
 
-    def add(self, part: Part) -> bool:
-        """Commit a part whose file is complete.
+    def add(self, parts: Sequence[Part]) -> bool:
+        """Commit parts of one partition whose files are complete: all of them, or none.
 
         Returns:
-            False if somebody has committed a part of this index; this one's file is removed.
+            False if somebody has committed a part of that index; these ones' files are removed.
         """
         self.files.sync_folder(self.folder)
-        name = f"{part.partition:05d}-{part.index:05d}.json"
-        if self.files.publish(f"{self.folder}/_parts/{name}", asdict(part)):
+        name = f"{parts[0].partition:05d}-{parts[0].index:05d}.json"
+        document = {"parts": [asdict(part) for part in parts]}
+        if self.files.publish(f"{self.folder}/_parts/{name}", document):
             return True
-        if part.file is not None:
-            self.files.remove(f"{self.folder}/{part.file}")
+        for part in parts:
+            if part.file is not None:
+                self.files.remove(f"{self.folder}/{part.file}")
         return False
 
+    def open(self, file: str) -> BinaryIO:
+        """Open the file of a part to read in."""
+        return self.files.open(f"{self.folder}/{file}")
+
     def discard(self) -> None:
-        """Remove the files of an attempt that is this process's alone, and was too late."""
-        for name in self.files.names(self.folder):
-            if name.endswith(".parquet"):
-                self.files.remove(f"{self.folder}/{name}")
+        """Remove the rows of an attempt that is this process's alone, and was too late."""
+        _remove_rows(self.files, self.folder, keeping=set())
 
     def clean(self) -> None:
         """Remove what processes left that did not get to their end; the attempt is committed."""
-        named = {part.file for part in self.parts()}
-        for name in self.files.names(self.folder):
-            if name.endswith(".parquet") and name not in named:
-                self.files.remove(f"{self.folder}/{name}")
+        _remove_rows(self.files, self.folder, keeping={part.file for part in self.parts()})
         for folder in (self.folder, f"{self.folder}/_parts"):
             for name in self.files.names(folder):
                 if name.startswith("."):
@@ -305,27 +321,30 @@ class Attempt:
     def _part_names(self) -> list[str]:
         return [name for name in self.files.names(f"{self.folder}/_parts") if name[0] != "."]
 
-    def _part(self, name: str) -> Part:
-        return Part(**self.files.read(f"{self.folder}/_parts/{name}"))
+    def _parts_in(self, name: str) -> list[Part]:
+        return _parts(self.files.read(f"{self.folder}/_parts/{name}"))
 
 
-def committed_parts(folder: str | Path) -> list[Path]:
+def committed_parts(folder: str | Location) -> list[Path | str]:
     """Return the Parquet files of a data set's last version; nothing else in its folder is data.
 
     Args:
         folder: The data set's folder: ``to`` and then ``name``.
 
     Returns:
-        The files in the order in which they were landed; none before the first extract.
+        The files in the order in which they were landed; none before the first extract. In a blob
+        container they are addresses, which ``open_part`` reads.
 
     Raises:
-        ExtractError: The folder is damaged.
+        ValueError: It is no location.
+        ExtractError: The folder is damaged, or storage refuses.
+        RemoteEntryError: There is no access token for storage.
     """
-    folder = Path(folder)
-    landing = Landing(Files(folder))
+    place = location_of(folder)
+    landing = Landing(open_store(place))
     entries = landing.log()
     return [
-        folder / entry.folder / part.file
+        _shown(place / entry.folder / part.file)
         for entry in of_last_version(entries)
         for part in landing.parts(entry)
         if part.file is not None
@@ -336,6 +355,17 @@ def of_last_version(entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries that readers read."""
     last = max((entry.version for entry in entries), default=0)
     return [entry for entry in entries if entry.version == last]
+
+
+def _shown(file: Location) -> Path | str:
+    return file if isinstance(file, Path) else str(file)
+
+
+def _remove_rows(files: Store, folder: str, *, keeping: Collection[str | None]) -> None:
+    """Remove an attempt's Parquet files, other than some."""
+    for name in files.names(folder):
+        if name.endswith(".parquet") and name not in keeping:
+            files.remove(f"{folder}/{name}")
 
 
 def _log_name(number: int) -> str:
@@ -354,7 +384,11 @@ def _plan(document: Mapping[str, Any]) -> Plan:
     return Plan(**known)
 
 
-def _entry(document: Mapping[str, Any], root: Path) -> Entry:
+def _parts(document: Mapping[str, Any]) -> list[Part]:
+    return [Part(**part) for part in document["parts"]]
+
+
+def _entry(document: Mapping[str, Any], root: Location) -> Entry:
     known = _typed(document)
     if known.pop("format") != _FORMAT:
         raise ExtractError(
@@ -375,7 +409,7 @@ def _typed(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _damaged(root: Path, what: str) -> ExtractError:
+def _damaged(root: Location, what: str) -> ExtractError:
     return ExtractError(
         f"The data set in {root} is damaged: {what}",
         kind="extract.damaged",

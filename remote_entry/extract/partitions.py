@@ -93,7 +93,7 @@ def lacks_index(source: Source, spec: Spec) -> bool:
         "c.object_id = i.object_id AND c.column_id = i.column_id WHERE i.object_id = t.object_id "
         "AND i.key_ordinal = 1 AND c.name = N'{column}')"
     )
-    [found] = source.values(sql.format(table=table, column=column))
+    [(found,)] = source.ask(sql.format(table=table, column=column))
     return int(found) > 0
 
 
@@ -109,5 +109,5 @@ def _cuts(source: Source, spec: Spec, key: Key, window: Window, step: int) -> li
         f"SELECT {kind.shown('n.k')} AS cut FROM ({numbered}) AS n "  # noqa: S608 - the same
         f"WHERE n.i > 1 AND (n.i - 1) % {step} = 0 ORDER BY n.i"
     )
-    checked = (kind.checked(text, what=f"A value of {key.column}") for text in source.values(sql))
+    checked = (kind.checked(text, what=f"A value of {key.column}") for (text,) in source.ask(sql))
     return list(dict.fromkeys(checked))

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Key
-from remote_entry.extract.files import NewFile
 from remote_entry.extract.keys import kind_of
 from remote_entry.extract.landing import Attempt, Part
 from remote_entry.extract.row_groups import RowGroups
+from remote_entry.extract.store import Sink
 
 Note = Callable[[int, int, int], object]
 
@@ -25,7 +26,7 @@ class Shape:
         compression: Parquet's.
         rows_per_file: A part ends at the first change of the key after so many rows.
         key: By what the rows are in order; None for nothing: then a part ends after so many rows,
-            and all parts of the partition are committed at its end.
+            and all parts of the partition are committed together.
     """
 
     compression: str
@@ -77,7 +78,7 @@ def write_parts(
         note: Receives rows, bytes and parts as they are written.
     """
     draft = _Draft(attempt, place, schema, shape)
-    commit = attempt.add if shape.key else _AllAtOnce(attempt).add
+    finished: list[Part] = []
     try:
         for batch in batches:
             rest = batch
@@ -90,32 +91,21 @@ def write_parts(
                 if not rest.num_rows:
                     break
                 hi = draft.key_of(rest.slice(0, 1))
-                if not commit(draft.finish(hi, is_last=False)):
-                    return
-                note(0, 0, 1)
+                before = draft.size
+                finished.append(draft.finish(hi, is_last=False))
+                note(0, draft.size - before, 1)
+                # Nobody could go on behind a part without an order: those are committed together.
+                if shape.key is not None:
+                    if not attempt.add(finished):
+                        return
+                    finished.clear()
                 draft = draft.next(hi)
-        if commit(draft.finish(None, is_last=True)):
-            note(0, 0, 1)
+        before = draft.size
+        finished.append(draft.finish(None, is_last=True))
+        if attempt.add(finished):
+            note(0, draft.size - before, 1)
     finally:
         draft.abandon()
-
-
-class _AllAtOnce:
-    """Holds the parts of rows without an order back until the last one is there.
-
-    Nobody could go on behind one of them: after a failure the rows come in another order.
-    """
-
-    def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
-        self._held: list[Part] = []
-
-    def add(self, part: Part) -> bool:
-        """Keep a part; commit all with the last one."""
-        self._held.append(part)
-        if not part.is_last:
-            return True
-        return all(self._attempt.add(each) for each in self._held)
 
 
 class _Draft:
@@ -128,7 +118,7 @@ class _Draft:
         self._shape = shape
         number = f"{place.partition:05d}-{place.index:05d}"
         self._name = f"part-{number}-{uuid.uuid4().hex[:12]}.parquet"
-        self._file: NewFile | None = None
+        self._file: Sink | None = None
         self._groups: RowGroups | None = None
         self._rows = 0
         self._min: str | None = None
@@ -202,7 +192,7 @@ class _Draft:
         """Remove the file if it was not finished."""
         if self._file is not None and not self._file.closed:
             if self._groups is not None:
-                with contextlib.suppress(OSError, pa.ArrowException):
+                with contextlib.suppress(OSError, pa.ArrowException, ExtractError):
                     self._groups.abandon()
             self._file.close()
             self._attempt.files.remove(f"{self._attempt.folder}/{self._name}")

@@ -1,6 +1,6 @@
 """One partition from the server to its last committed part."""
 
-from remote_entry.errors import ExtractError, SqlError
+from remote_entry.errors import SqlError
 from remote_entry.extract.ahead import read_ahead
 from remote_entry.extract.data_set import Key
 from remote_entry.extract.keys import within
@@ -28,14 +28,12 @@ def read_partition(spec: Spec, source: Source, attempt: Attempt, number: int, wa
 
     Raises:
         SqlError: The server refused the query, or went away too often.
-        ExtractError: What is there already cannot be gone on with.
+        ExtractError: The query's columns are not those of the plan.
     """
     plan = attempt.plan
     shape = Shape(spec.compression, spec.rows_per_file, _order(plan, number))
     failures = 0
     while (place := place_of(attempt, number)) is not None:
-        if place.index and shape.key is None:
-            raise _torn(attempt)
         try:
             with source.rows(_query(spec, plan, place), plan.columns) as rows:
                 schema = with_declared_types(rows.schema, plan.columns)
@@ -58,13 +56,3 @@ def _query(spec: Spec, plan: Plan, place: Place) -> str:
 
 def _order(plan: Plan, number: int) -> Key | None:
     return order_of(plan.partition_key, plan.cursor, plan.partitions[number])
-
-
-def _torn(attempt: Attempt) -> ExtractError:
-    reason = "a process was stopped while it committed parts that have no order"
-    attempt.fail(reason)
-    return ExtractError(
-        f"The window is not landed: {reason}",
-        kind="extract.torn",
-        hint="run again: the window is read anew",
-    )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from remote_entry.extract.files import NewFile
+from remote_entry.extract.store import Sink
 
 GROUP_BYTES = 8 * 2**20  # as Arrow has them; compressed it is a fraction
 _SAMPLE_ROWS, _SAMPLE_BYTES = 10_000, 2**20  # whichever is less
@@ -25,7 +25,7 @@ class RowGroups:
         compression: Parquet's.
     """
 
-    def __init__(self, file: NewFile, schema: pa.Schema, compression: str) -> None:
+    def __init__(self, file: Sink, schema: pa.Schema, compression: str) -> None:
         self._sink = pa.PythonFile(file, mode="w")
         self._schema = schema
         self._compression = compression

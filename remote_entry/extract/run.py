@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column, Key, Window
-from remote_entry.extract.files import Files, Step, no_step
 from remote_entry.extract.keys import kind_of
 from remote_entry.extract.landing import Entry, Landing, Plan, of_last_version
 from remote_entry.extract.partitions import lacks_index, partition_key, share
 from remote_entry.extract.schema import Drift, columns_of, find_drift, refuse_drift
 from remote_entry.extract.source import Source
 from remote_entry.extract.spec import Spec
+from remote_entry.extract.store import Step, Store, no_step
+from remote_entry.extract.stores import open_store
 from remote_entry.extract.verify import Verification, verify
 from remote_entry.extract.watch import Watch
 from remote_entry.extract.windows import asked_window, count_rows, next_window, refuse_nulls
@@ -75,6 +76,7 @@ def extract(
     workers: Workers | None = None,
     bounds: Bounds | None = None,
     step: Step = no_step,
+    store: Store | None = None,
 ) -> Outcome:
     """Land everything that is new.
 
@@ -85,12 +87,13 @@ def extract(
         workers: Who reads the partitions; this process, one after the other, if left out.
         bounds: The range to land in place of what is new.
         step: Is told before each change on the disk.
+        store: Where to, in place of what the spec's location opens.
 
     Raises:
         ExtractError: What was landed before, or the data, forbids it.
         SqlError: The server refused a query, or went away too often.
     """
-    landing = Landing(Files(spec.folder, step))
+    landing = Landing(store or open_store(spec.folder, step))
     declared = source.describe(f"SELECT q.* FROM {spec.relation}")  # noqa: S608 - the user's own query
     columns = columns_of(declared, spec)
     key = partition_key(spec, columns)
@@ -99,13 +102,14 @@ def extract(
     work = _Work(spec, source, watch, workers, landing, columns, key, bounds)
     landed: list[Landed] = []
     try:
-        late = work.count_late()
-        for _ in range(_MOST_WINDOWS):
-            one, is_over = work.land_one()
-            if one is not None:
-                landed.append(one)
-            if is_over:
-                return Outcome(columns, tuple(landed), without_cursor, late)
+        with landing.files.held(watch.warn):
+            late = work.count_late()
+            for _ in range(_MOST_WINDOWS):
+                one, is_over = work.land_one()
+                if one is not None:
+                    landed.append(one)
+                if is_over:
+                    return Outcome(columns, tuple(landed), without_cursor, late)
     except OSError as error:  # the disk is full, read-only or gone
         raise _disk_refused(spec, error) from None
     raise ExtractError(
@@ -182,7 +186,7 @@ class _Work:
         left = [number for number in range(len(plan.partitions)) if number not in finished]
         self.source.release()  # a connection that waits beside the readers' is one too many
         self.workers.read(self.spec, attempt, left, self.watch)
-        verification = verify(attempt, self.spec, count_rows(self.source, self.spec, plan.window))
+        verification = verify(attempt, self.spec, self.source)
         entry = self.landing.commit(attempt, {"verification": verification.as_json()})
         is_ours = entry.folder == attempt.folder
         if not is_ours and self.spec.cursor is None:

@@ -28,8 +28,8 @@ class Rows(Protocol):
 class Source(Protocol):
     """Where the rows come from."""
 
-    def values(self, sql: str) -> list[Any]:
-        """Return the values of a query's one column."""
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the few rows of a query."""
 
     def describe(self, sql: str) -> Declaration:
         """Return what the server declares a query's columns as."""
@@ -58,12 +58,14 @@ class SqlServer:
     database: "Database"
     batch_rows: int = BATCH_ROWS
 
-    def values(self, sql: str) -> list[Any]:
-        """Return the values of a query's one column, over a connection that stays open."""
-        from remote_entry.reading.over_pyodbc import read_values
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the few rows of a query, over a connection that stays open."""
+        from remote_entry.reading.over_pyodbc import read_rows
 
         connector, engine = self.database.connector, self.database.engine
-        found: list[Any] = connector.retry(lambda: read_values(engine, sql, connector.explain))
+        found: list[tuple[Any, ...]] = connector.retry(
+            lambda: read_rows(engine, sql, connector.explain)
+        )
         return found
 
     def describe(self, sql: str) -> Declaration:
@@ -76,7 +78,8 @@ class SqlServer:
         from remote_entry.reading.describe import describe
         from remote_entry.reading.ways import open_own
 
-        declared = describe(self.database.engine, sql, self.database.connector.explain)
+        connector, engine = self.database.connector, self.database.engine
+        declared: Declaration = connector.retry(lambda: describe(engine, sql, connector.explain))
         if declared.types:
             return declared
         open_own(self.database, sql, None, 1).close()  # what is wrong with it shows here

@@ -27,6 +27,7 @@ from pydantic import (
 
 from remote_entry.errors import SpecError
 from remote_entry.extract.data_set import Key
+from remote_entry.extract.locations import Location, location_of
 from remote_entry.marked_yaml import YamlError, complaints, load_file
 from remote_entry.reading.reads_only import reads_only
 
@@ -42,7 +43,6 @@ _MOST_SECONDS = 366 * 86400
 # name, schema.name, or three parts; each bare or in brackets
 _PART = r"(?:\[(?:[^\]]|\]\])+\]|[\w@#$]+)"
 _TABLE = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NOT_BUILT = "is not built yet."
 
 
@@ -119,12 +119,15 @@ class Spec(_Section):
         cursor: By what a run knows what is new; without one each run lands a new version of all.
         partition: By what to read over several connections; without it over one, in the cursor's
             order, for which the server sorts unless the cursor has an index.
-        to: A local directory, relative to the working directory.
+        to: A local directory, relative to the working directory, or a folder of a blob container:
+            ``abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER``.
         compression: Parquet's.
         rows_per_file: A part ends at the first change of the partition's column, or else the
             cursor, after so many rows.
         on_drift: What a change of the query's columns does: ``fail``; ``add-columns``: go on if
             columns only came, at the end; ``new-version``: land everything anew.
+        checksum: Whether the server adds up each partition's columns after it was read, to compare
+            with the files: one more reading on both sides (``remote_entry.extract.checksums``).
         isolation: The transaction isolation level of the reads, for each connection by itself:
             two snapshots are not of the same moment.
     """
@@ -138,6 +141,7 @@ class Spec(_Section):
     compression: Literal["zstd", "snappy", "none"] = "zstd"
     rows_per_file: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] = 1_000_000
     on_drift: Literal["fail", "add-columns", "new-version"] = "fail"
+    checksum: Annotated[bool, Field(strict=True)] = False
     isolation: Literal["read-committed", "snapshot", "serializable", "read-uncommitted"] = (
         "read-committed"
     )
@@ -161,9 +165,9 @@ class Spec(_Section):
             raise _wrong("\n".join(complaints(document, cls, error))) from None
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Location:
         """The data set's folder."""
-        return Path(self.to) / self.name
+        return location_of(self.to) / self.name
 
     @property
     def relation(self) -> str:
@@ -215,11 +219,8 @@ class Spec(_Section):
 
     @field_validator("to")
     @classmethod
-    def _to_is_local(cls, value: str) -> str:
-        if "://" in value:
-            scheme = _SCHEME.match(value)  # no more of it: a connection string holds a key
-            where = scheme[0] if scheme else "a URL"
-            raise ValueError(f"landing in {where} {_NOT_BUILT} Name a local directory.")
+    def _to_is_a_place(cls, value: str) -> str:
+        location_of(value)
         return value
 
     @model_validator(mode="after")

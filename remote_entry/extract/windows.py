@@ -29,7 +29,7 @@ def rows_query(spec: Spec, conditions: Iterable[str], order: Key | None) -> str:
 def count_rows(source: Source, spec: Spec, window: Window) -> int:
     """Have the server count a window's rows."""
     condition = where(conditions_of(spec, window))
-    [count] = source.values(f"SELECT COUNT_BIG(*) AS n FROM {spec.relation}{condition}")  # noqa: S608
+    [(count,)] = source.ask(f"SELECT COUNT_BIG(*) AS n FROM {spec.relation}{condition}")  # noqa: S608
     return int(count)
 
 
@@ -139,7 +139,7 @@ def newest(source: Source, spec: Spec) -> str | None:
     """Return the server's own end of a window that begins now; None if there is no row."""
     assert spec.cursor is not None  # noqa: S101 - callers look first
     assert spec.cursor_key is not None  # noqa: S101 - the same
-    [text] = source.values(_NEWEST[spec.cursor.kind](spec, spec.cursor))
+    [(text,)] = source.ask(_NEWEST[spec.cursor.kind](spec, spec.cursor))
     if text is None:
         return None
     return kind_of(spec.cursor_key).checked(str(text), what="What the server answered")
@@ -155,7 +155,7 @@ def refuse_nulls(source: Source, spec: Spec) -> int:
         return 0
     column = quoted(spec.cursor.column)
     sql = f"SELECT COUNT_BIG(*) AS n FROM {spec.relation} WHERE q.{column} IS NULL"  # noqa: S608
-    [count] = source.values(sql)
+    [(count,)] = source.ask(sql)
     if count and spec.cursor.nulls == "fail":
         raise ExtractError(
             f"{count} rows have no {spec.cursor.column}: no window would ever hold them",

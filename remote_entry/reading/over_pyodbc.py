@@ -22,7 +22,7 @@ from remote_entry.reading.result_types import (
 )
 from remote_entry.sql.errors import explain_sql
 
-BATCH_BYTES = 2 * 2**20  # of values without a bound; they are there twice, Python's and Arrow's
+BATCH_BYTES = 2**20  # of values without a bound; they are there twice, Python's and Arrow's
 STEP_ROWS = 64  # what may turn out long is asked for in such steps, at most
 
 Explain = Callable[[Exception, str], SqlError]
@@ -73,15 +73,17 @@ def open_pyodbc(
         return Stream(schema, _batches(result, schema, first, pace, explain), stack.pop_all().close)
 
 
-def read_values(engine: Engine, sql: str, explain: Explain) -> list[Any]:
-    """Return the values of a query's one column as the driver has them, without pyarrow.
+def read_rows(engine: Engine, sql: str, explain: Explain) -> list[tuple[Any, ...]]:
+    """Return a query's few rows as the driver has them.
+
+    Without pyarrow, which imports pandas to make an array of Python's values: 50 MB.
 
     Raises:
         SqlError: The server refused the query or went away.
     """
     try:
         with engine.connect() as connection:
-            return list(connection.exec_driver_sql(sql).scalars())
+            return [tuple(row) for row in connection.exec_driver_sql(sql)]
     except DBAPIError as error:
         raise _failed(error, explain) from None
 

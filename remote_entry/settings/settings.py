@@ -9,7 +9,13 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from remote_entry.settings.identity import IdentitySettings, read_identity, require_identity
+from remote_entry.settings.identity import (
+    MANAGED_IDENTITY,
+    SERVICE_PRINCIPAL,
+    IdentitySettings,
+    read_identity,
+    require_identity,
+)
 from remote_entry.settings.references import (
     FROM_WORKSPACE_SUFFIX,
     PREFIX,
@@ -40,6 +46,7 @@ class Settings:
         vault_url: ``https://<vault>.vault.azure.net``, without a trailing slash.
         secrets: The secrets to read.
         sql: The SQL Server.
+        uses_storage: Whether the run's identity signs in to blob storage, too.
         from_workspace: Variable → name of the workspace secret that holds its value.
         deadline: Seconds for everything between start and the last secret.
         grace: Seconds between SIGTERM and SIGKILL for the command.
@@ -50,6 +57,7 @@ class Settings:
     vault_url: str = ""
     secrets: tuple[SecretReference, ...] = ()
     sql: SqlSettings = field(default_factory=SqlSettings)
+    uses_storage: bool = False
     from_workspace: Mapping[str, str] = field(default_factory=dict)
     deadline: float = DEFAULT_DEADLINE
     grace: float = DEFAULT_GRACE
@@ -58,7 +66,7 @@ class Settings:
     @property
     def needs_identity(self) -> bool:
         """Whether anything asks for a token."""
-        return bool(self.secrets) or not self.sql.uses_password
+        return bool(self.secrets) or not self.sql.uses_password or self.uses_storage
 
     @classmethod
     def from_environ(
@@ -95,6 +103,7 @@ class Settings:
             vault_url=_vault_url(variables.get("KEY_VAULT_URL", ""), problems),
             secrets=secrets,
             sql=read_sql(variables, labels, problems),
+            uses_storage=_uses_storage(variables, problems),
             from_workspace=names,
             deadline=positive_seconds(
                 "REMOTE_ENTRY_DEADLINE", variables, DEFAULT_DEADLINE, problems
@@ -153,6 +162,17 @@ def _require(
         )
     if asks_vault or settings.needs_identity:
         require_identity(settings.identity, pending, problems)
+
+
+def _uses_storage(variables: Mapping[str, str], problems: list[str]) -> bool:
+    """Tell whether the run's identity signs in to blob storage: only if it is said so."""
+    auth = variables.get("STORAGE_AUTH", "")
+    identity = variables.get("REMOTE_ENTRY_IDENTITY") or SERVICE_PRINCIPAL
+    if auth not in {"", SERVICE_PRINCIPAL, MANAGED_IDENTITY}:
+        problems.append(f"STORAGE_AUTH is neither {SERVICE_PRINCIPAL} nor {MANAGED_IDENTITY}")
+    elif auth not in {"", identity}:
+        problems.append(f"STORAGE_AUTH={auth}, but REMOTE_ENTRY_IDENTITY says {identity}")
+    return bool(auth)
 
 
 def _vault_url(url: str, problems: list[str]) -> str:

@@ -18,6 +18,7 @@ _OURS = frozenset(
         "SQL_DATABASE",
         "SQL_SERVER",
         "SQL_WORKLOAD",
+        "STORAGE_AUTH",
     }
 )
 

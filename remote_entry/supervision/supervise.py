@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from remote_entry.access_token import AccessToken
 from remote_entry.errors import NOT_EXECUTABLE, NOT_FOUND, CommandError
 from remote_entry.masking import Masker
 from remote_entry.settings import FROM_WORKSPACE_SUFFIX
@@ -42,6 +43,7 @@ def run_command(
     masker: Masker,
     grace: float,
     sql_token: Callable[[], str] | None = None,
+    storage_token: Callable[[], AccessToken] | None = None,
 ) -> int:
     """Run a command to its end.
 
@@ -52,6 +54,7 @@ def run_command(
         masker: Knows every value that must not appear in the output.
         grace: Seconds between a SIGTERM and the SIGKILL of a command that goes on.
         sql_token: Returns an access token for the SQL Server whenever the command asks for one.
+        storage_token: Returns a new one for blob storage likewise.
 
     Returns:
         The command's exit code; 128 + n if signal n ended it.
@@ -61,8 +64,8 @@ def run_command(
     """
     descriptor = write_bundle(bundle)
     inherited = {DESCRIPTOR_VARIABLE: descriptor}
-    if sql_token is not None:
-        broker = TokenBroker(sql_token)
+    if sql_token is not None or storage_token is not None:
+        broker = TokenBroker(sql_token, storage_token)
         inherited[SOCKET_VARIABLE] = broker.descriptor
     try:
         with SignalForwarder(grace) as forwarder:

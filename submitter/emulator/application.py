@@ -49,7 +49,7 @@ class Application:
             return
         service, route, parameters = self._find(call)
         name = service.name if service else "unknown"
-        fault = self._faults.take(service.name if service else "", call.method, call.path)
+        fault = self._faults.take(service.name if service else "", call.method, _target(call))
         if self.latency:
             await asyncio.sleep(self.latency)
         call = replace(call, parameters=parameters, token_fault=fault.token if fault else None)
@@ -59,7 +59,7 @@ class Application:
         self._journal.requests.append(
             RequestRecord(moment, name, call.method, call.host, call.path, status, milliseconds)
         )
-        if response is None:
+        if response is None or (fault is not None and fault.lose_answer):
             await _cut_connection(scope)
             return
         response.headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
@@ -123,6 +123,12 @@ async def _read(request: Request) -> Call:
         body=await request.body(),
         raw_path=(request.scope.get("raw_path") or b"").decode("ascii"),
     )
+
+
+def _target(call: Call) -> str:
+    """Return what fault rules see of an address: of its query only the operation, no signature."""
+    component = call.query.get("comp")
+    return call.path if component is None else f"{call.path}?comp={component}"
 
 
 def _handle(call: Call, service: Service, route: Route) -> Response:

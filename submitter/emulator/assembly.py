@@ -32,6 +32,7 @@ from submitter.emulator.azureml.registry import ModelRegistry
 from submitter.emulator.azureml.runs import Runs
 from submitter.emulator.azureml.secrets import WorkspaceSecrets
 from submitter.emulator.azureml.snapshots import Snapshots
+from submitter.emulator.blob_access import BlobAccess
 from submitter.emulator.blobs import BlobStore
 from submitter.emulator.certificates import Certificates
 from submitter.emulator.compute import Compute
@@ -45,9 +46,10 @@ from submitter.emulator.managed_identity import ManagedIdentities
 from submitter.emulator.reach import reach, run_environment
 from submitter.emulator.server import Server
 from submitter.emulator.service import Service
+from submitter.emulator.shared_access import SharedAccess
 from submitter.emulator.sql import build_sql_server, load_tables
 from submitter.emulator.state import StateFolder
-from submitter.emulator.storage import SharedAccess, Storage
+from submitter.emulator.storage import Storage
 from submitter.emulator.vault import Vault, generate_secret
 from submitter.emulator.workspace import Workspace
 
@@ -82,6 +84,7 @@ class Machinery:
                 name=identity.name,
                 client_id=identity.client_id,
                 vault_permissions=frozenset(identity.vault_permissions),
+                storage_role=identity.storage_role,
             )
             for identity in config.managed_identities
         ]
@@ -119,9 +122,12 @@ class Machinery:
         self.identities = ManagedIdentities(self._identities, entra, server.plain_url)
 
         access = Access(workspace, entra)
-        blobs = BlobStore(self.state.path / "storage")
+        self.blobs = blobs = BlobStore(self.state.path / "storage")
+        for name in config.storage.containers:
+            blobs.create_container(name)
         shared_access = SharedAccess(workspace.blob_host)
         account_key = AccountKey(workspace.storage_account)
+        blob_access = BlobAccess(workspace.blob_host, shared_access, account_key, entra)
         artifacts = Artifacts(access, self.history, blobs, shared_access)
         snapshots = Snapshots(access, blobs, shared_access)
         self.metrics = Metrics(access)
@@ -146,7 +152,7 @@ class Machinery:
             entra.service(),
             ResourceManager(workspace, entra, provisioning.routes()).service(),
             KeyVault(self.vaults, entra).service(),
-            Storage(workspace.blob_host, blobs, shared_access, account_key).service(),
+            Storage(workspace.blob_host, blobs, blob_access).service(),
             Discovery(access).service(),
             computes.service(),
             self.environments.service(),
@@ -253,6 +259,7 @@ def _principal(config: PrincipalConfig) -> Principal:
         secret_expired=config.expired,
         vault_permissions=frozenset(config.vault_permissions),
         role=config.role,
+        storage_role=config.storage_role,
     )
 
 

@@ -3,10 +3,12 @@
 import hashlib
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
+
+from submitter.emulator.blob_leases import Leases
 
 CHUNK_BYTES = 1 << 20
 
@@ -30,19 +32,22 @@ class Condition:
     Attributes:
         if_match: The entity tag that the blob must have, or `*` for any.
         if_none_match: The entity tag that it must not have, or `*` for: it must not exist.
+        lease_id: The lease that must be on the blob; None for: there must be none.
     """
 
     if_match: str | None = None
     if_none_match: str | None = None
+    lease_id: str | None = None
 
 
 @dataclass(frozen=True)
 class BlobProperties:
-    """Size, entity tag and time of the last change."""
+    """Size, entity tag, time of the last change, and what its writer noted about it."""
 
     size: int
     etag: str
     modified: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 class BlobStore:
@@ -50,6 +55,10 @@ class BlobStore:
 
     Args:
         folder: Where the files are kept.
+
+    Attributes:
+        leases: Who holds which blob; under `lock`.
+        lock: Held while a blob is looked at and changed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,14 +66,16 @@ class BlobStore:
         self._blocks = folder / "blocks"
         self._blobs.mkdir(parents=True)
         self._blocks.mkdir()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        self.leases = Leases()
         # Modification times are too coarse to tell two writes apart; writes are counted instead.
         self._generations: dict[str, int] = {}
+        self._metadata: dict[str, Mapping[str, str]] = {}
         self._containers: set[str] = set()
 
     def create_container(self, name: str) -> bool:
         """Make a container; say whether there was none of that name before."""
-        with self._lock:
+        with self.lock:
             is_new = not self.has_container(name)
             self._containers.add(name)
         return is_new
@@ -140,33 +151,43 @@ class BlobStore:
                 size -= len(chunk)
                 yield chunk
 
-    def write(self, name: str, data: bytes, condition: Condition | None = None) -> BlobProperties:
+    def write(
+        self,
+        name: str,
+        data: bytes,
+        condition: Condition | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> BlobProperties:
         """Create or replace a blob in one step.
 
         Raises:
             BlobExists: It must not exist, and does.
             ConditionNotMet: It is not what the writer took it for.
+            LeaseRefused: Somebody else holds it.
         """
-        with self._lock:
+        with self.lock:
             self._check(name, condition or Condition())
             file = self.path(name)
             draft = self._blocks / f"{hashlib.sha256(name.encode()).hexdigest()}.draft"
             draft.write_bytes(data)
             draft.replace(file)
-            return self._changed(name)
+            return self._changed(name, metadata)
 
-    def append(self, name: str, data: bytes) -> BlobProperties:
+    def append(self, name: str, data: bytes, condition: Condition | None = None) -> BlobProperties:
         """Add to the end of a blob.
 
         Raises:
             BlobNotFound: There is no such blob.
+            ConditionNotMet: It is not what the writer took it for.
+            LeaseRefused: Somebody else holds it.
         """
-        with self._lock:
+        with self.lock:
             if not self.exists(name):
                 raise BlobNotFound(name)
+            self._check(name, condition or Condition())
             with self.path(name).open("ab") as file:
                 file.write(data)
-            return self._changed(name)
+            return self._changed(name, self._metadata.get(name))
 
     def delete(self, name: str, condition: Condition | None = None) -> None:
         """Remove a blob.
@@ -174,20 +195,36 @@ class BlobStore:
         Raises:
             BlobNotFound: There is no such blob.
             ConditionNotMet: It is not what the caller took it for.
+            LeaseRefused: Somebody else holds it.
         """
-        with self._lock:
+        with self.lock:
             self.properties(name, condition)
+            self.leases.check_write(name, condition.lease_id if condition else None)
+            self.leases.forget(name)
             self.path(name).unlink()
+            self._metadata.pop(name, None)
             self._changed_count(name)
 
-    def stage_block(self, name: str, block_id: str, data: bytes) -> None:
-        """Keep a block of a blob until `commit_blocks` names it."""
+    def stage_block(
+        self, name: str, block_id: str, data: bytes, condition: Condition | None = None
+    ) -> None:
+        """Keep a block of a blob until `commit_blocks` names it.
+
+        Raises:
+            LeaseRefused: Somebody else holds the blob.
+        """
+        with self.lock:
+            self.leases.check_write(name, condition.lease_id if condition else None)
         folder = self._staging(name)
         folder.mkdir(exist_ok=True)
         (folder / hashlib.sha256(block_id.encode()).hexdigest()).write_bytes(data)
 
     def commit_blocks(
-        self, name: str, block_ids: Sequence[str], condition: Condition | None = None
+        self,
+        name: str,
+        block_ids: Sequence[str],
+        condition: Condition | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> BlobProperties:
         """Make a blob of staged blocks, in the order given.
 
@@ -195,9 +232,10 @@ class BlobStore:
             BlobNotFound: One of the blocks was never staged.
             BlobExists: The blob must not exist, and does.
             ConditionNotMet: The blob is not what the writer took it for.
+            LeaseRefused: Somebody else holds it.
         """
         folder = self._staging(name)
-        with self._lock:
+        with self.lock:
             self._check(name, condition or Condition())
             draft = self._blocks / f"{folder.name}.draft"
             with draft.open("wb") as file:
@@ -209,7 +247,7 @@ class BlobStore:
                         shutil.copyfileobj(source, file)
             draft.replace(self.path(name))
             shutil.rmtree(folder, ignore_errors=True)
-            return self._changed(name)
+            return self._changed(name, metadata)
 
     def _staging(self, name: str) -> Path:
         return self._blocks / hashlib.sha256(name.encode()).hexdigest()
@@ -226,6 +264,7 @@ class BlobStore:
             current is None or condition.if_match not in ("*", etag)
         ):
             raise ConditionNotMet(name)
+        self.leases.check_write(name, condition.lease_id)
 
     def _current(self, name: str) -> BlobProperties | None:
         try:
@@ -236,9 +275,10 @@ class BlobStore:
         # The size is part of the tag: a run's live log grows without passing through here.
         etag = f'"0x{generation:08X}{status.st_size:08X}"'
         modified = datetime.fromtimestamp(status.st_mtime, timezone.utc)
-        return BlobProperties(status.st_size, etag, modified)
+        return BlobProperties(status.st_size, etag, modified, self._metadata.get(name, {}))
 
-    def _changed(self, name: str) -> BlobProperties:
+    def _changed(self, name: str, metadata: Mapping[str, str] | None) -> BlobProperties:
+        self._metadata[name] = metadata or {}
         self._changed_count(name)
         return self.properties(name)
 

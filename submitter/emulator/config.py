@@ -19,7 +19,13 @@ _SECRET_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _VAULT_NAME = re.compile(r"[0-9a-zA-Z-]{3,24}")
 _VERSION = re.compile(r"[0-9a-f]{32}")
 _MEMORY = re.compile(r"[1-9][0-9]*[kmg]")
+_CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 VAULT_PERMISSIONS = ("get", "list", "set", "delete", "recover", "purge")
+
+
+StorageRole = Literal[
+    "Storage Blob Data Owner", "Storage Blob Data Contributor", "Storage Blob Data Reader", "none"
+]
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class PrincipalConfig:
         expired: Whether its secret counts as expired (AADSTS7000222).
         vault_permissions: What it may do with secrets; all vaults alike.
         role: What it may do in the workspace: a built-in role of Azure.
+        storage_role: What it may do with blobs: a built-in role too, which no other one includes.
     """
 
     __pydantic_config__ = _STRICT
@@ -59,6 +66,7 @@ class PrincipalConfig:
     role: Literal["Owner", "Contributor", "AzureML Data Scientist", "Reader", "none"] = (
         "Contributor"
     )
+    storage_role: StorageRole = "none"
 
     def __post_init__(self) -> None:
         _check_vault_permissions(self.vault_permissions)
@@ -72,6 +80,7 @@ class ManagedIdentityConfig:
         name: What a compute target calls it by.
         client_id: Its client id.
         vault_permissions: What it may do with secrets; all vaults alike.
+        storage_role: What it may do with blobs.
     """
 
     __pydantic_config__ = _STRICT
@@ -79,6 +88,7 @@ class ManagedIdentityConfig:
     name: str
     client_id: str
     vault_permissions: tuple[str, ...] = ("get",)
+    storage_role: StorageRole = "none"
 
     def __post_init__(self) -> None:
         _check_vault_permissions(self.vault_permissions)
@@ -160,6 +170,27 @@ class ComputeConfig:
             raise ValueError("min_nodes must be between 0 and max_nodes")
         if self.node_quota is not None and self.node_quota < 0:
             raise ValueError("node_quota must be at least 0")
+
+
+@dataclass(frozen=True)
+class StorageConfig:
+    """The storage account.
+
+    Attributes:
+        containers: Containers that are there from the start, besides Azure ML's own.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    containers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.containers:
+            if not _CONTAINER_NAME.fullmatch(name):
+                raise ValueError(
+                    f"container name '{name}' must be 3 to 63 lower-case letters, digits and single"
+                    " hyphens"
+                )
 
 
 @dataclass(frozen=True)
@@ -279,6 +310,7 @@ class Config:
         managed_identities: What a compute target may have for its runs to sign in as.
         vaults: Secrets by name by vault; the first vault is the workspace's.
         computes: Compute targets by name.
+        storage: The storage account.
         sql: The SQL Server, or None for none.
     """
 
@@ -294,6 +326,7 @@ class Config:
     computes: Mapping[str, ComputeConfig] = field(
         default_factory=lambda: {"cpu-cluster": ComputeConfig()}
     )
+    storage: StorageConfig = field(default_factory=StorageConfig)
     sql: SqlConfig | None = field(default_factory=SqlConfig)
 
     def __post_init__(self) -> None:

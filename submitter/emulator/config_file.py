@@ -19,6 +19,7 @@ from submitter.emulator.config import (
     PrincipalConfig,
     SecretConfig,
     SqlConfig,
+    StorageConfig,
     TableConfig,
     WorkspaceConfig,
 )
@@ -34,6 +35,7 @@ _SHAPES: Mapping[KeyPath, type] = {
     ("managed_identities", "*"): ManagedIdentityConfig,
     ("vaults", "*", "*"): SecretConfig,
     ("computes", "*"): ComputeConfig,
+    ("storage",): StorageConfig,
     ("sql",): SqlConfig,
     ("sql", "logins", "*"): LoginConfig,
     ("sql", "databases", "*"): DatabaseConfig,

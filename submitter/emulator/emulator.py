@@ -249,6 +249,11 @@ class Emulator:
         """Let every image build of an environment fail, and with it the runs that need it."""
         self._started.environments.images.break_builds(environment)
 
+    def expire_leases(self) -> None:
+        """Let the time of every lease on a blob run out, as if its holder had not renewed it."""
+        with self._started.blobs.lock:
+            self._started.blobs.leases.expire()
+
     def metrics(self, run_id: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Return what a run has logged, by metric."""
         return self._started.metrics.values(run_id)

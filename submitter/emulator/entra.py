@@ -54,6 +54,7 @@ class Principal:
         secret_expired: Whether the secret counts as expired.
         vault_permissions: What it may do with secrets in a vault.
         role: The name of its role on the workspace.
+        storage_role: The name of its role for the data in the storage account.
         object_id: Its id in the directory.
     """
 
@@ -64,6 +65,7 @@ class Principal:
     secret_expired: bool = False
     vault_permissions: frozenset[str] = frozenset()
     role: str = "Contributor"
+    storage_role: str = "none"
     object_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 

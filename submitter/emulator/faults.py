@@ -16,13 +16,15 @@ class Fault:
 
     Attributes:
         service: The service it hits; `azureml` stands for all of `azureml.runs` and its like.
-        match: Searched for in `METHOD path`.
+        match: Searched for in `METHOD path`, with `?comp=…` after it where storage is told so what
+            to do.
         problem: What to answer with; None lets the request through after `delay`.
         headers: Headers of that answer, such as `Retry-After`.
         body: Its body; None for the service's own error shape.
         delay: Seconds to wait first.
         drop: Whether to cut the connection instead of answering.
         cut_body: Whether to cut it in the middle of the right answer's body.
+        lose_answer: Whether to carry the request out, and cut the connection before the answer.
         silent: Whether to say nothing until the client leaves.
         token: What is wrong with the token in the right answer.
         remaining: How often it still hits; None for ever.
@@ -36,6 +38,7 @@ class Fault:
     delay: float = 0.0
     drop: bool = False
     cut_body: bool = False
+    lose_answer: bool = False
     silent: bool = False
     token: TokenFault | None = None
     remaining: int | None = 1
@@ -68,6 +71,7 @@ class Faults:
         delay: float = 0.0,
         drop: bool = False,
         cut_body: bool = False,
+        lose_answer: bool = False,
         silent: bool = False,
         token: TokenFault | None = None,
         times: int | None = 1,
@@ -77,15 +81,18 @@ class Faults:
         Args:
             service: `entra`, `arm`, `keyvault`, `storage`, `managed-identity`, `azureml` or one of
                 the latter's parts such as `azureml.runs`; None for all.
-            match: A regular expression searched for in `METHOD path`.
+            match: A regular expression searched for in `METHOD path`; `comp` of the query comes
+                after the path: `PUT /lake/.*[?]comp=lease`.
             status: The HTTP status to answer with; None to only delay.
             problem: Or a refusal by its name: of `keyvault` a code or inner code such as
-                `ForbiddenByRbac`, of `entra` a number such as `AADSTS90033`.
+                `ForbiddenByRbac`, of `storage` a code such as `ServerBusy`, of `entra` a number
+                such as `AADSTS90033`.
             headers: Headers of that answer.
             body: A JSON value, text or bytes; None for the service's own error shape.
             delay: Seconds to wait before anything else.
             drop: Cut the connection instead of answering.
             cut_body: Cut the connection in the middle of the right answer's body.
+            lose_answer: Carry the request out, then cut the connection before the answer.
             silent: Say nothing until the client leaves.
             token: Answer rightly, but for the token in the answer (`entra`, `managed-identity`).
             times: How many requests it hits; None for all.
@@ -99,7 +106,7 @@ class Faults:
         asked = None
         if problem is not None:
             asked = known_problems.named(service, problem)
-        elif status is not None and not cut_body and token is None:
+        elif status is not None and not cut_body and not lose_answer and token is None:
             asked = known_problems.with_status(service, status)
         rule = Fault(
             service=service,
@@ -110,6 +117,7 @@ class Faults:
             delay=delay,
             drop=drop,
             cut_body=cut_body,
+            lose_answer=lose_answer,
             silent=silent,
             token=token,
             remaining=times,

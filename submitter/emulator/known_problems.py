@@ -1,7 +1,8 @@
 """How services refuse and fail, in their own words: what a fault rule can ask for by name.
 
 Sources: "Azure Key Vault REST API error codes", "Microsoft Entra authentication and authorization
-error codes", and reports of users that quote whole answers.
+error codes", "Blob service error codes" with "Common REST API error codes" of Azure Storage, and
+reports of users that quote whole answers.
 """
 
 from collections.abc import Mapping
@@ -94,7 +95,41 @@ _ENTRA = {
     )
 }
 
-_BY_SERVICE: Mapping[str, Mapping[str, Problem]] = {"keyvault": _KEY_VAULT, "entra": _ENTRA}
+_STORAGE = {
+    code: Problem(status, code, message)
+    for status, code, message in (
+        (
+            403,
+            "AuthorizationPermissionMismatch",
+            "This request is not authorized to perform this operation using this permission.",
+        ),
+        (403, "AuthorizationFailure", "This request is not authorized to perform this operation."),
+        (403, "AccountIsDisabled", "The specified account is disabled."),
+        (404, "ContainerNotFound", "The specified container does not exist."),
+        (409, "BlobAlreadyExists", "The specified blob already exists."),
+        (409, "LeaseAlreadyPresent", "There is already a lease present."),
+        (409, "ContainerBeingDeleted", "The specified container is being deleted."),
+        (
+            412,
+            "ConditionNotMet",
+            "The condition specified using HTTP conditional header(s) is not met.",
+        ),
+        (
+            413,
+            "RequestBodyTooLarge",
+            "The request body is too large and exceeds the maximum permissible limit.",
+        ),
+        (500, "InternalError", "Server encountered an internal error. Please try again."),
+        (500, "OperationTimedOut", "Operation could not be completed within the permitted time."),
+        (503, "ServerBusy", "The server is busy."),
+    )
+}
+
+_BY_SERVICE: Mapping[str, Mapping[str, Problem]] = {
+    "keyvault": _KEY_VAULT,
+    "entra": _ENTRA,
+    "storage": _STORAGE,
+}
 
 
 def named(service: str | None, name: str) -> Problem:

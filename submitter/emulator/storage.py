@@ -1,26 +1,24 @@
-"""Blob storage over HTTP, and the shared access signatures that let a client in.
+"""Blob storage over HTTP.
 
 Follows the REST reference of Blob service (Put Blob, Put Block, Put Block List, Append Block, Get
-Blob, Get Blob Properties, Delete Blob, List Blobs, Create Container, Get Container Properties) as
-far as azureml-core and azure-storage-blob use it.
+Blob, Get Blob Properties, Delete Blob, Lease Blob, List Blobs, Create Container, Get Container
+Properties) as far as azureml-core and azure-storage-blob use it:
+https://learn.microsoft.com/rest/api/storageservices/operations-on-blobs.
 """
 
 import base64
 import hashlib
-import hmac
 import re
-import secrets
-import time
+import uuid
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
 from xml.etree import ElementTree as ET
 
 from starlette.responses import Response, StreamingResponse
 
-from submitter.emulator.account_key import AccountKey, is_signed_with_a_key
-from submitter.emulator.blob_listing import PAGE_SIZE, Listing, page_of
+from submitter.emulator.blob_access import CREATE_CONTAINER, READ, READ_CONTAINER, BlobAccess
+from submitter.emulator.blob_leases import LeaseRefused
+from submitter.emulator.blob_listing import PAGE_SIZE, Listing, names_below, page_of
 from submitter.emulator.blobs import (
     CHUNK_BYTES,
     BlobExists,
@@ -33,73 +31,8 @@ from submitter.emulator.blobs import (
 from submitter.emulator.service import Call, Claims, Handler, Problem, Route, Service
 from submitter.emulator.timestamps import http_date
 
-SIGNATURE_SECONDS = 24 * 3600
+_METADATA = "x-ms-meta-"
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
-
-
-class SharedAccess:
-    """Issues and checks signed addresses of single blobs.
-
-    Expiry, permissions and path are signed, as in a service SAS; the string that is signed is the
-    emulator's own.
-
-    Args:
-        host: The host name of the storage account.
-    """
-
-    def __init__(self, host: str) -> None:
-        self._host = host
-        self._key = secrets.token_bytes(32)
-
-    def url(self, blob: str, permissions: str, seconds: int = SIGNATURE_SECONDS) -> str:
-        """Return an address that allows `permissions` (letters of `racwd`) for a while."""
-        expiry = datetime.fromtimestamp(time.time() + seconds, timezone.utc)
-        written_expiry = expiry.strftime("%Y-%m-%dT%H:%M:%SZ")
-        query = {
-            "sv": "2021-08-06",
-            "sr": "b",
-            "sp": permissions,
-            "se": written_expiry,
-            "sig": self._sign(blob, permissions, written_expiry),
-        }
-        return f"https://{self._host}/{quote(blob)}?{urlencode(query)}"
-
-    def blob_of(self, call: Call, needed: str) -> str:
-        """Return the blob that a call may touch, after checking its signature.
-
-        Args:
-            call: The request.
-            needed: Permissions of which one is enough.
-
-        Raises:
-            Problem: Signature, path, expiry or permissions do not fit.
-        """
-        permissions = call.query.get("sp", "")
-        expiry = call.query.get("se", "")
-        signature = call.query.get("sig", "")
-        asked = call.path.lstrip("/")
-        # azureml-core quotes the path of an address once more when it uploads: the signature tells
-        # which of the two readings is meant.
-        for blob in (asked, unquote(asked)):
-            expected = self._sign(blob, permissions, expiry)
-            if hmac.compare_digest(expected.encode(), signature.encode()):
-                break
-        else:
-            raise _refused("Signature did not match. The path or a parameter was changed.")
-        if expiry < datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"):
-            raise _refused(f"Signature not valid in the specified time frame: it ended {expiry}.")
-        if not set(needed) & set(permissions):
-            raise Problem(
-                403,
-                "AuthorizationPermissionMismatch",
-                "This request is not authorized to perform this operation using this permission.",
-            )
-        return blob
-
-    def _sign(self, blob: str, permissions: str, expiry: str) -> str:
-        text = f"{self._host}\n{blob}\n{permissions}\n{expiry}"
-        digest = hmac.new(self._key, text.encode(), hashlib.sha256).digest()
-        return base64.b64encode(digest).decode()
 
 
 class Storage:
@@ -108,18 +41,16 @@ class Storage:
     Args:
         host: The host name of the account.
         blobs: The blobs.
-        access: Checks the signed addresses.
-        key: The account's key, which opens everything.
+        access: Says who may touch which.
     """
 
-    def __init__(self, host: str, blobs: BlobStore, access: SharedAccess, key: AccountKey) -> None:
+    def __init__(self, host: str, blobs: BlobStore, access: BlobAccess) -> None:
         self._host = host
         self._blobs = blobs
         self._access = access
-        self._key = key
 
     def service(self) -> Service:
-        """Return the Blob service; a signed address or the account's key is its only way in."""
+        """Return the Blob service."""
         handlers = {
             "PUT": self._put,
             "GET": self._get,
@@ -138,17 +69,15 @@ class Storage:
                     for method, run in handlers.items()
                 ),
             ),
-            authenticate=_signature_is_checked_later,
+            authenticate=_access_is_checked_later,
             render=_storage_error,
         )
 
     def _blob_of(self, call: Call, needed: str) -> str:
-        """Return the blob that a call may touch; `needed` permissions are for signed addresses."""
-        if not is_signed_with_a_key(call):
-            return self._access.blob_of(call, needed)
-        self._key.check(call)
-        blob = call.path.lstrip("/")
-        self._existing_container(blob.split("/")[0])
+        """Return the blob that a call may touch; its container exists."""
+        blob, container_may_be_missing = self._access.blob_of(call, needed)
+        if container_may_be_missing:
+            self._existing_container(blob.split("/")[0])
         return blob
 
     def _existing_container(self, name: str) -> str:
@@ -156,55 +85,92 @@ class Storage:
             raise Problem(404, "ContainerNotFound", "The specified container does not exist.")
         return name
 
-    def _container_of(self, call: Call) -> str:
-        """Return the container that a call is about; only the key opens whole containers."""
-        if not is_signed_with_a_key(call):
-            raise _refused("The emulator opens containers with the account's key only.")
-        self._key.check(call)
+    def _container_of(self, call: Call, action: str) -> str:
+        """Return the container that a call is about."""
+        self._access.check_container(call, action)
         if call.query.get("restype") != "container":
             message = "The emulator does not play blobs of the root container."
             raise Problem(400, "InvalidQueryParameterValue", message)
         return call.parameters["container"]
 
     def _create_container(self, call: Call) -> Response:
-        if not self._blobs.create_container(self._container_of(call)):
+        if not self._blobs.create_container(self._container_of(call, CREATE_CONTAINER)):
             message = "The specified container already exists."
             raise Problem(409, "ContainerAlreadyExists", message)
         return Response(status_code=201)
 
     def _get_container(self, call: Call) -> Response:
-        container = self._existing_container(self._container_of(call))
         component = call.query.get("comp")
+        action = READ_CONTAINER if component is None else READ
+        container = self._existing_container(self._container_of(call, action))
         if component is None:
             return Response()
-        if component != "list" or call.query.get("delimiter"):
-            message = "The emulator plays flat lists of a container's blobs only."
+        delimiter = call.query.get("delimiter", "")
+        if component != "list" or delimiter not in ("", "/"):
+            message = "The emulator lists blobs flat or by '/', and nothing else of a container."
             raise Problem(400, "UnsupportedQueryParameter", message)
         prefix = call.query.get("prefix", "")
-        names = [name for name in self._blobs.names(container) if name.startswith(prefix)]
+        names = names_below(self._blobs, container, prefix, delimiter)
         size = int(call.query.get("maxresults", PAGE_SIZE))
         page, next_marker = page_of(names, call.query.get("marker", ""), size)
-        blobs = [(name, self._blobs.properties(f"{container}/{name}")) for name in page]
-        listing = Listing(f"https://{self._host}/", container, prefix, blobs, next_marker)
+        listing = Listing(
+            address=f"https://{self._host}/",
+            container=container,
+            prefix=prefix,
+            delimiter=delimiter,
+            names=[(name, self._listed(f"{container}/{name}", delimiter)) for name in page],
+            next_marker=next_marker,
+        )
         return Response(listing.to_xml(), media_type="application/xml")
+
+    def _listed(self, blob: str, delimiter: str) -> BlobProperties | None:
+        """Return what a list says of a blob; nothing of names that only begin so."""
+        return None if delimiter and blob.endswith(delimiter) else self._blobs.properties(blob)
 
     def _put(self, call: Call) -> Response:
         component = call.query.get("comp")
         condition = _condition_of(call)
         if component == "appendblock":
             blob = self._blob_of(call, "aw")
-            return self._written(self._blobs.append(blob, call.body), call)
+            return self._written(self._blobs.append(blob, call.body, condition), call)
         blob = self._blob_of(call, "wc")
+        if component == "lease":
+            return self._lease(blob, call)
         if component == "block":
-            self._blobs.stage_block(blob, call.query.get("blockid", ""), call.body)
+            self._blobs.stage_block(blob, call.query.get("blockid", ""), call.body, condition)
             return Response(status_code=201, headers=_content_md5(call.body))
+        metadata = _metadata_of(call)
         if component == "blocklist":
-            written = self._blobs.commit_blocks(blob, _block_ids(call.body), condition)
+            written = self._blobs.commit_blocks(blob, _block_ids(call.body), condition, metadata)
             return self._written(written, call)
         if component is not None:
             message = f"The emulator does not play 'comp={component}' of blob storage."
             raise Problem(400, "UnsupportedQueryParameter", message)
-        return self._written(self._blobs.write(blob, call.body, condition), call)
+        return self._written(self._blobs.write(blob, call.body, condition, metadata), call)
+
+    def _lease(self, blob: str, call: Call) -> Response:
+        """Acquire, renew, release or break ("Lease Blob")."""
+        action = call.headers.get("x-ms-lease-action", "")
+        lease_id = call.headers.get("x-ms-lease-id", "")
+        leases, headers, status = self._blobs.leases, {}, 200
+        with self._blobs.lock:
+            headers = _validators(self._blobs.properties(blob))
+            if action == "acquire":
+                lease_id = call.headers.get("x-ms-proposed-lease-id") or str(uuid.uuid4())
+                leases.acquire(blob, lease_id, int(call.headers.get("x-ms-lease-duration", "-1")))
+                headers, status = {**headers, "x-ms-lease-id": lease_id}, 201
+            elif action == "renew":
+                leases.renew(blob, lease_id)
+                headers = {**headers, "x-ms-lease-id": lease_id}
+            elif action == "release":
+                leases.release(blob, lease_id)
+            elif action == "break" and call.headers.get("x-ms-lease-break-period") == "0":
+                leases.break_(blob)
+                headers, status = {**headers, "x-ms-lease-time": "0"}, 202
+            else:
+                message = "The emulator acquires, renews and releases leases, and breaks them at 0."
+                raise Problem(400, "InvalidHeaderValue", message)
+        return Response(status_code=status, headers=headers)
 
     def _written(self, properties: BlobProperties, call: Call) -> Response:
         return Response(
@@ -219,13 +185,14 @@ class Storage:
     def _head(self, call: Call) -> Response:
         blob = self._blob_of(call, "r")
         properties = self._blobs.properties(blob, _condition_of(call))
-        return Response(headers={**_described(properties), "content-length": str(properties.size)})
+        headers = {**self._described(blob, properties), "content-length": str(properties.size)}
+        return Response(headers=headers)
 
     def _get(self, call: Call) -> Response:
         blob = self._blob_of(call, "r")
         condition = _condition_of(call)
         properties = self._blobs.properties(blob, condition)
-        headers = _described(properties)
+        headers = self._described(blob, properties)
         if condition.if_none_match in ("*", properties.etag):
             return Response(status_code=304, headers=headers)
         asked = _RANGE.fullmatch(call.headers.get("x-ms-range") or call.headers.get("range") or "")
@@ -256,8 +223,21 @@ class Storage:
         self._blobs.delete(self._blob_of(call, "d"), _condition_of(call))
         return Response(status_code=202)
 
+    def _described(self, blob: str, properties: BlobProperties) -> dict[str, str]:
+        state = self._blobs.leases.state(blob)
+        return {
+            **_validators(properties),
+            **{f"{_METADATA}{name}": value for name, value in properties.metadata.items()},
+            "x-ms-blob-type": "BlockBlob",
+            "x-ms-creation-time": http_date(properties.modified),
+            "x-ms-lease-state": state,
+            "x-ms-lease-status": "locked" if state == "leased" else "unlocked",
+            "Accept-Ranges": "bytes",
+            "Content-Type": "application/octet-stream",
+        }
 
-def _signature_is_checked_later(_call: Call) -> Claims:
+
+def _access_is_checked_later(_call: Call) -> Claims:
     """Let the handlers check: which permission is needed depends on the operation."""
     return {}
 
@@ -275,12 +255,28 @@ def _explained(handler: Handler) -> Handler:
         except ConditionNotMet:
             message = "The condition specified using HTTP conditional header(s) is not met."
             raise Problem(412, "ConditionNotMet", message) from None
+        except LeaseRefused as refused:
+            message = f"The blob's lease, or the lack of one, forbids it ({refused.code})."
+            raise Problem(refused.status, refused.code, message) from None
 
     return run
 
 
 def _condition_of(call: Call) -> Condition:
-    return Condition(call.headers.get("if-match"), call.headers.get("if-none-match"))
+    return Condition(
+        call.headers.get("if-match"),
+        call.headers.get("if-none-match"),
+        call.headers.get("x-ms-lease-id"),
+    )
+
+
+def _metadata_of(call: Call) -> Mapping[str, str]:
+    """Return what a writer notes about its blob."""
+    return {
+        name.removeprefix(_METADATA): value
+        for name, value in call.headers.items()
+        if name.startswith(_METADATA)
+    }
 
 
 def _block_ids(body: bytes) -> list[str]:
@@ -297,26 +293,10 @@ def _validators(properties: BlobProperties) -> dict[str, str]:
     return {"ETag": properties.etag, "Last-Modified": http_date(properties.modified)}
 
 
-def _described(properties: BlobProperties) -> dict[str, str]:
-    return {
-        **_validators(properties),
-        "x-ms-blob-type": "BlockBlob",
-        "x-ms-creation-time": http_date(properties.modified),
-        "Accept-Ranges": "bytes",
-        "Content-Type": "application/octet-stream",
-    }
-
-
 def _content_md5(data: bytes) -> Mapping[str, str]:
     # The protocol's own checksum of a transfer, no security.
     digest = hashlib.md5(data, usedforsecurity=False).digest()
     return {"Content-MD5": base64.b64encode(digest).decode()}
-
-
-def _refused(detail: str) -> Problem:
-    return Problem(
-        403, "AuthenticationFailed", f"Server failed to authenticate the request. {detail}"
-    )
 
 
 def _storage_error(problem: Problem) -> Response:

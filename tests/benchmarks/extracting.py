@@ -335,6 +335,6 @@ class _Asked:
 
     sql = ""
 
-    def values(self, sql: str) -> list[Any]:
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
         self.sql = sql
-        return ["0"]
+        return [("0",)]

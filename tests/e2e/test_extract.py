@@ -73,6 +73,42 @@ def test_the_files_hold_the_table(
     assert types == {"int64", "string", "decimal128(19, 4)", "timestamp[us]", "binary"}
 
 
+TYPES = {
+    "bit": ("bit", "1"),
+    "tiny": ("tinyint", "255"),
+    "large": ("bigint", "9223372036854775807"),
+    "exact": ("decimal(20,5)", "-123456789012345.67891"),
+    "longest": ("decimal(38,10)", "1234567890123456789012345678.0123456789"),
+    "cash": ("money", "-922337203685477.5808"),
+    "day": ("date", "'9999-12-31'"),
+    "moment": ("datetime2(7)", "'2024-01-31 23:59:59.1234567'"),
+    "minute": ("smalldatetime", "'2024-01-31 23:59'"),
+    "clock": ("time(7)", "'23:59:59.9999999'"),
+    "word": ("nvarchar(40)", "N'naïve 漢 😀 '"),
+    "narrow": ("varchar(40)", "'plain'"),
+    "endless": ("nvarchar(max)", "N'long 😀'"),
+    "raw": ("varbinary(10)", "0x00FF10"),
+    "code": ("uniqueidentifier", "'6f9619ff-8b86-d011-b42d-00c04fc964ff'"),
+    "ratio": ("float", "0.1"),
+}
+
+
+def test_columns_add_up_on_both_sides(played: Played, tmp_path: Path) -> None:
+    """Of every type, with NULLs, in each partition; the widest and the strangest value as well."""
+    columns = ", ".join(f"{name} {declared}" for name, (declared, _) in TYPES.items())
+    values = ", ".join(value for _, value in TYPES.values())
+    names = ", ".join(TYPES)
+    played.run(
+        f"CREATE TABLE types (n int IDENTITY PRIMARY KEY, {columns}, rv rowversion)",
+        *[f"INSERT INTO types ({names}) VALUES ({values})"] * 5,  # noqa: S608 - ours
+        *["INSERT INTO types (word) VALUES (N'😀')"] * 3,
+    )
+    spec = spec_of(tmp_path, table="types", checksum=True, partition={"column": "n", "parts": 2})
+    [landed] = extract(spec, SqlServer(played.database), SILENT).landed
+    assert landed.verification is not None
+    assert (landed.entry.rows, landed.verification.compared) == (8, 3)
+
+
 def test_a_reset_in_mid_stream_loses_nothing(played: Played, tmp_path: Path) -> None:
     """The stream goes on behind the last part, each row once."""
     spec = spec_of(tmp_path, rows_per_file=500)

@@ -261,7 +261,10 @@ def extracted(shell: Shell, table: str) -> bytes:
     """Extract a table without a supervisor; return what was said and written."""
     landed = shell.folder / "landed" / table
     landed.mkdir(parents=True)
-    (landed / "extract.yml").write_text(f"name: {table}\ntable: dbo.{table}\nto: outputs\n")
+    (landed / "extract.yml").write_text(
+        f"name: {table}\ntable: dbo.{table}\nto: outputs\nchecksum: true\n"
+        "partition: {column: month, parts: 2, connections: 2}\n"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "remote_entry", "extract", "extract.yml"],
         cwd=landed,

@@ -326,6 +326,16 @@ def test_values_that_suddenly_are_long_make_short_batches(played: Played) -> Non
     assert max(batch.nbytes for batch in batches) < most < 100 * 100_000
 
 
+def test_a_few_rows_need_no_pandas(played: Played) -> None:
+    """An extract asks for counts and bounds; pandas alone would be a quarter of its memory."""
+    code = (
+        "from remote_entry.extract.source import SqlServer\n"
+        "print(SqlServer(database).ask('SELECT COUNT_BIG(*) AS n, MIN(id) AS low FROM numbers'))\n"
+        "print('pandas' in sys.modules)"
+    )
+    assert elsewhere(played, code).splitlines() == [f"[({ROWS}, 0)]", "False"]
+
+
 def test_wide_declarations_make_short_batches(played: Played) -> None:
     """Buffers follow the declared widths and values may be as long, so both ways count in bytes."""
     columns = ", ".join(f"c{n} nvarchar(4000)" for n in range(40))

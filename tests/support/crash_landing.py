@@ -45,12 +45,12 @@ class Numbers:
     rows_now: int
     schema: pa.Schema = SCHEMA
 
-    def values(self, sql: str) -> list[Any]:
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
         if step := re.search(r"% (\d+)", sql):  # where to cut into partitions
-            return [str(n) for n in self._within(sql)[int(step[1]) :: int(step[1])]]
+            return [(str(n),) for n in self._within(sql)[int(step[1]) :: int(step[1])]]
         if "MAX(" in sql:
-            return [str(self.rows_now + 1)]
-        return [len(self._within(sql))]
+            return [(str(self.rows_now + 1),)]
+        return [(len(self._within(sql)),)]
 
     def describe(self, _: str) -> Declaration:
         return Declaration(("bigint",), ("id",))

@@ -51,9 +51,8 @@ class PlayedSource:
     meanwhile: Callable[[int], object] = lambda _: None
     asked: list[str] = field(default_factory=list)
 
-    def values(self, sql: str) -> list[Any]:
-        values: list[Any] = self._table(sql)[1].column(0).to_pylist()
-        return values
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in self._table(sql)[1].to_pylist()]
 
     def describe(self, sql: str) -> Declaration:
         columns = self._table(sql)[0]

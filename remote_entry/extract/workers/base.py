@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from remote_entry.extract.files import Files
 from remote_entry.extract.landing import Attempt, Landing
 from remote_entry.extract.reader import read_partition
 from remote_entry.extract.source import Source
 from remote_entry.extract.spec import Spec
+from remote_entry.extract.stores import open_store
 from remote_entry.extract.watch import Watch
 
 
@@ -56,5 +56,5 @@ def read_in_worker(spec: Spec, source: Source, folder: str, number: int, watch: 
         number: The partition's.
         watch: Is told of rows, parts and failures.
     """
-    attempt = Landing(Files(spec.folder)).attempt(folder)
+    attempt = Landing(open_store(spec.folder)).attempt(folder)
     read_partition(spec, source, attempt, number, watch)

@@ -9,7 +9,7 @@ from submitter.emulator.azureml.access import Access, listed, user_error
 from submitter.emulator.azureml.history import History
 from submitter.emulator.blobs import BlobStore
 from submitter.emulator.service import Call, Route, Service
-from submitter.emulator.storage import SharedAccess
+from submitter.emulator.shared_access import SharedAccess
 from submitter.emulator.timestamps import iso, now
 from submitter.emulator.workspace import WORKSPACE_PATH
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from submitter.emulator.azureml.access import Access, user_error
 from submitter.emulator.blobs import BlobStore
 from submitter.emulator.service import Call, Route, Service
-from submitter.emulator.storage import SharedAccess
+from submitter.emulator.shared_access import SharedAccess
 from submitter.emulator.workspace import WORKSPACE_PATH
 
 # What a snapshot is: its files by relative path, and the blob that holds each.

@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from duckdb.sqltypes import BLOB, VARCHAR
 
 from submitter.emulator.sqlserver.errors import SqlError
 
@@ -63,11 +64,20 @@ _COMPILED = tuple(
 )
 
 
+# DuckDB's own function for what a national string is to SQL Server.
+UTF16 = "utf16_bytes"
+
+
+def _utf16(text: str) -> bytes:
+    return text.encode("utf-16-le", "surrogatepass")
+
+
 class Engine:
     """All databases of one server in one DuckDB instance."""
 
     def __init__(self) -> None:
         self._instance = duckdb.connect(":memory:")
+        self._instance.create_function(UTF16, _utf16, [VARCHAR], BLOB)
 
     def create_database(self, name: str) -> None:
         """Make an empty database with the schema dbo."""

@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
-from submitter.emulator.sqlserver import date_functions, formats
+from submitter.emulator.sqlserver import byte_functions, date_functions, formats
 from submitter.emulator.sqlserver.errors import SqlError, not_played
 from submitter.emulator.sqlserver.parsing import template
 from submitter.emulator.sqlserver.precedence import common_type
 from submitter.emulator.sqlserver.types import (
     BIGINT,
-    BINARY,
     CHARACTER,
     DATE,
     FLOAT,
@@ -43,7 +42,6 @@ _KNOWN_ELSEWHERE = frozenset(
         "json_query",
         "json_modify",
         "openjson",
-        "hashbytes",
         "checksum",
         "binary_checksum",
         "soundex",
@@ -179,20 +177,6 @@ def _choose(arguments: list[exp.Expression], _: Types) -> exp.Expression:
     return exp.Case(ifs=branches)
 
 
-def _data_length(arguments: list[exp.Expression], types: Types) -> exp.Expression:
-    """Bytes: two a character of a national string."""
-    kind = types[0]
-    if kind is None or kind.name in BINARY:
-        return template("octet_length(:value)", value=arguments[0])
-    if kind.name in {"char", "nchar"}:
-        width = kind.length * (2 if kind.name == "nchar" else 1)
-        return template(f"CASE WHEN :value IS NOT NULL THEN {width} END", value=arguments[0])
-    if kind.name not in CHARACTER:
-        raise not_played(f"DATALENGTH of {kind.declaration}")
-    factor = 2 if kind.name == "nvarchar" else 1
-    return template(f"CAST(length(:value) * {factor} AS INTEGER)", value=arguments[0])
-
-
 def _trimmed_length(types: Types) -> SqlType:
     return BIGINT if types[0] is not None and types[0].length == MAX else INT
 
@@ -218,6 +202,7 @@ def _numeric(name: str, count: int = 1) -> Function:
     return Function(range(count, count + 1), _always(FLOAT), _called(name))
 
 
+_DIGEST = SqlType("varbinary", length=8000)
 ONE = range(1, 2)
 TWO = range(2, 3)
 THREE = range(3, 4)
@@ -265,7 +250,7 @@ FUNCTIONS: dict[str, Function] = {
     "len": Function(
         ONE, _trimmed_length, _written("CAST(length(rtrim(CAST(:t AS VARCHAR))) AS INTEGER)", "t")
     ),
-    "datalength": Function(ONE, _always(INT), _data_length),
+    "datalength": Function(ONE, _always(INT), byte_functions.data_length),
     "charindex": Function(
         TWO,
         _always(INT),
@@ -273,11 +258,8 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "left": Function(TWO, _text_of(0), _written("left(CAST(:t AS VARCHAR), :n)", "t", "n")),
     "right": Function(TWO, _text_of(0), _written("right(CAST(:t AS VARCHAR), :n)", "t", "n")),
-    "substring": Function(
-        THREE,
-        _like(0),
-        _written("substring(:t, greatest(:s, 1), :n + least(:s, 1) - 1)", "t", "s", "n"),
-    ),
+    "substring": Function(THREE, _like(0), byte_functions.substring),
+    "hashbytes": Function(TWO, _always(_DIGEST), byte_functions.hash_bytes),
     "upper": Function(ONE, _text_of(0), _called("upper")),
     "lower": Function(ONE, _text_of(0), _called("lower")),
     "ltrim": Function(ONE, _text_of(0), _called("ltrim")),

@@ -14,12 +14,14 @@ from submitter.emulator.service import Service
 from submitter.emulator.workspace import Workspace
 
 PERMITTED = Principal("permitted", "a", vault_permissions=frozenset({"get", "list", "set"}))
+LANDING = Principal("landing", "b", storage_role="Storage Blob Data Contributor")
+READING = Principal("reading", "c", storage_role="Storage Blob Data Reader")
 
 
 @pytest.fixture(scope="session")
 def entra() -> Entra:
-    """Make a directory with one service principal."""
-    return Entra("tenant", [PERMITTED])
+    """Make a directory with some service principals."""
+    return Entra("tenant", [PERMITTED, LANDING, READING])
 
 
 @pytest.fixture

@@ -183,3 +183,16 @@ def test_a_fault_without_a_status_lets_the_request_through(client: Client, fault
     rule = faults.add("vault", status=None, delay=0.001)
     assert client.get("/things/x").status_code == 200
     assert rule.remaining == 0
+
+
+def test_a_rule_sees_the_operation_and_nothing_else_of_a_query(
+    client: Client, faults: Faults, journal: Journal
+) -> None:
+    """Storage is told there what to do; a signature beside it is nobody's to see."""
+    rule = faults.add(match="GET /things/a[?]comp=block$", times=None)
+    faults.add(match="canary", times=None)
+    assert client.get("/things/a", query="comp=block&sig=canary-value").status_code == 503
+    assert client.get("/things/a", query="comp=blocklist&sig=canary-value").status_code == 200
+    assert client.get("/things/a", query="sig=canary-value").status_code == 200
+    assert rule.remaining is None
+    assert all("canary" not in each.path for each in journal.requests)

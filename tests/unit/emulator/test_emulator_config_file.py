@@ -81,6 +81,15 @@ def test_a_secret_may_be_written_as_its_value() -> None:
             "vaults:\n  kv-local: {s: {value: x, expires: 2030-01-31, expires_in_days: 1}}\n",
             "emulator.yml:2: vaults.kv-local.s: a secret has either 'expires' or",
         ),
+        (
+            "storage:\n  containers: [lake, My_Lake]\n",
+            "emulator.yml:1: storage: container name 'My_Lake' must be 3 to 63",
+        ),
+        ("storage:\n  container: [lake]\n", "key 'storage.container'. Did you mean 'containers'"),
+        (
+            "managed_identities:\n  - {name: a, client_id: b, storage_role: Contributor}\n",
+            "emulator.yml:2: managed_identities.0.storage_role: Input should be",
+        ),
         ("vaults: {}\n", "at least one vault is needed"),
         ("service_principals: []\n", "at least one service principal is needed"),
         ("- a\n- b\n", "a mapping was expected"),

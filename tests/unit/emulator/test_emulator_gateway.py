@@ -117,6 +117,19 @@ def test_a_dropped_request_gets_no_answer(server: Server, authority: Path, fault
     connection.close()
 
 
+def test_a_request_whose_answer_is_lost_is_carried_out(
+    server: Server, authority: Path, faults: Faults, journal: Journal
+) -> None:
+    """The client cannot tell it from one that was dropped."""
+    faults.add(lose_answer=True)
+    connection = connect(server, authority)
+    connection.request("POST", "/", b"x")
+    with pytest.raises((ConnectionError, ssl.SSLError, http.client.BadStatusLine)):
+        connection.getresponse()
+    connection.close()
+    assert [each.status for each in journal.requests] == [200]
+
+
 def test_stop_cuts_a_request_that_waits(server: Server, authority: Path, faults: Faults) -> None:
     """A server with a silent request ends at once, and so does its client."""
     taken = threading.Event()

@@ -10,9 +10,12 @@ import pytest
 from starlette.responses import Response, StreamingResponse
 
 from submitter.emulator.account_key import AccountKey
+from submitter.emulator.blob_access import BlobAccess
 from submitter.emulator.blobs import BlobStore
+from submitter.emulator.entra import Entra
 from submitter.emulator.service import Call, Problem
-from submitter.emulator.storage import SharedAccess, Storage
+from submitter.emulator.shared_access import SharedAccess
+from submitter.emulator.storage import Storage
 
 HOST = "account.blob.core.windows.net"
 Request = Callable[..., Response]
@@ -25,11 +28,12 @@ def access() -> SharedAccess:
 
 
 @pytest.fixture
-def request_(tmp_path: Path, access: SharedAccess) -> Request:
+def request_(tmp_path: Path, access: SharedAccess, entra: Entra) -> Request:
     """Send a request to a store that holds one blob, `c/b` = `0123456789`."""
     blobs = BlobStore(tmp_path)
     blobs.write("c/b", b"0123456789")
-    service = Storage(HOST, blobs, access, AccountKey("account")).service()
+    way_in = BlobAccess(HOST, access, AccountKey("account"), entra)
+    service = Storage(HOST, blobs, way_in).service()
 
     def send(method: str, url: str, body: bytes = b"", **headers: str) -> Response:
         parts = urlsplit(url)

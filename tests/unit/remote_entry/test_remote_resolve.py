@@ -163,3 +163,18 @@ def test_every_warning_is_given_once(
         "KEY_VAULT_URL and KEY_VAULT_URL_FROM_WORKSPACE are both set; the workspace's value wins",
         "KEY_VAULT_URL has white space around its value; it was removed",
     ]
+
+
+def test_tokens_for_storage_are_there_only_if_they_are_asked_for(
+    opened: list[IdentitySettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without secrets, the sign-in is tried with one of them."""
+    assert resolve(ENVIRON, warn=unexpected).storage_token is None
+    scopes: list[str] = []
+    monkeypatch.setattr(
+        "remote_entry.azure.identity.sign_in", lambda _, __, scope, ___: scopes.append(scope)
+    )
+    assert resolve(ENVIRON | {"STORAGE_AUTH": "service-principal"}, warn=unexpected).storage_token
+    alone = {"STORAGE_AUTH": "managed-identity", "REMOTE_ENTRY_IDENTITY": "managed-identity"}
+    assert resolve(alone, warn=unexpected).storage_token
+    assert scopes == ["https://vault.azure.net/.default", "https://storage.azure.com/.default"]

@@ -11,7 +11,7 @@ from submitter.emulator.azureml.artifacts import Artifacts
 from submitter.emulator.azureml.history import History
 from submitter.emulator.blobs import BlobStore
 from submitter.emulator.service import Problem
-from submitter.emulator.storage import SharedAccess
+from submitter.emulator.shared_access import SharedAccess
 
 CONTAINER = "ExperimentRun/dcid.run_1"
 

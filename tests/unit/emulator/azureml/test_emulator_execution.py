@@ -17,7 +17,7 @@ from submitter.emulator.azureml.snapshots import Snapshots
 from submitter.emulator.blobs import BlobStore
 from submitter.emulator.compute import Compute
 from submitter.emulator.service import Problem
-from submitter.emulator.storage import SharedAccess
+from submitter.emulator.shared_access import SharedAccess
 
 SCRIPT = b"""
 import os, pathlib

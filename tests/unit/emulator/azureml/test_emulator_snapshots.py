@@ -12,7 +12,7 @@ from submitter.emulator.azureml.snapshots import Snapshots
 from submitter.emulator.blobs import BlobStore
 from submitter.emulator.entra import Entra
 from submitter.emulator.service import Call, Problem
-from submitter.emulator.storage import SharedAccess
+from submitter.emulator.shared_access import SharedAccess
 from submitter.emulator.workspace import Workspace
 
 Create = Callable[..., None]

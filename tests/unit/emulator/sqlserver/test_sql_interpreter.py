@@ -107,6 +107,11 @@ MOMENT = "CAST('2024-02-29T13:14:15.678' AS datetime2(3))"
         ("SERVERPROPERTY('EngineEdition')", "3"),
         ("OBJECT_ID('no_such_table')", None),
         ("@@TRANCOUNT", 0),
+        ("DATALENGTH(N'a😀')", 6),
+        ("SUBSTRING(0x0102030405, 2, 3)", b"\x02\x03\x04"),
+        ("CAST(SUBSTRING(0x0102030405, 1, 4) AS bigint)", 16909060),
+        ("SUBSTRING(HASHBYTES('SHA2_256', N'abc'), 1, 4)", bytes.fromhex("13e22856")),
+        ("SUBSTRING(HASHBYTES('sha2_256', 0x616263), 1, 4)", bytes.fromhex("ba7816bf")),
     ],
 )
 def test_an_expression_has_sql_servers_value(

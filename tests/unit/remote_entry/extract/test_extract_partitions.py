@@ -163,6 +163,28 @@ def test_rows_without_an_order_are_committed_together(tmp_path: Path, source: Pl
     assert files == {path.name for path in committed_parts(spec.folder)}
 
 
+def test_what_was_never_landed_is_swept_away(tmp_path: Path, source: PlayedSource) -> None:
+    """By the second run that lands something: until then somebody may be at work on it."""
+    spec = spec_of(tmp_path, cursor=None)
+
+    def breaks(number: int) -> None:
+        if number == 1:
+            raise SqlError("no", kind="sql.query")
+
+    source.meanwhile = breaks
+    with pytest.raises(SqlError):
+        land(spec_of(tmp_path, cursor=None, partition={"column": "id", "parts": 9}), source)
+    source.meanwhile = lambda _: None
+    abandoned = spec.folder / "00000001-1"
+    (abandoned / "part-00000-00000-abc.parquet").write_bytes(b"half")
+    left = []
+    for _ in range(2):
+        land(spec, source)
+        left.append(len(list(abandoned.glob("*.parquet"))))
+    assert (left[0] > 0, left[1]) == (True, 0)
+    assert sorted(row[0] for row in landed_rows(spec)) == list(range(1, ROWS + 1))
+
+
 @pytest.mark.parametrize(
     ("column", "said"),
     [

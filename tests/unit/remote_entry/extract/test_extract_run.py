@@ -50,6 +50,15 @@ def ids(rows: list[tuple[Any, ...]]) -> list[int]:
     return [row[0] for row in rows]
 
 
+def test_what_is_told_adds_up_to_what_is_landed(tmp_path: Path, source: PlayedSource) -> None:
+    """Rows, bytes and parts, whenever a row group happens to be written."""
+    told: list[tuple[int, ...]] = []
+    run(source.session, *[INSERT] * 3)
+    watch = Watch(lambda *_: None, lambda *counts: told.append(counts), lambda _: None)
+    [landed] = extract(spec_of(tmp_path), source, watch).landed
+    assert [sum(count) for count in zip(*told, strict=True)] == [6, landed.bytes, landed.parts]
+
+
 @pytest.mark.parametrize("changes", [{}, INTEGER, DATETIME2])
 def test_each_run_lands_what_is_new(
     tmp_path: Path, source: PlayedSource, changes: dict[str, Any]
@@ -191,6 +200,43 @@ def test_a_row_that_was_written_too_late_is_found(
     assert committed_parts(spec.folder) == []
     source.meanwhile = lambda _: None
     assert land(spec, source).rows == 7
+
+
+def test_a_row_that_was_changed_in_place_does_not_add_up(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """The counts are the same; the sums of its column are not."""
+    spec, writer = spec_of(tmp_path, checksum=True, **INTEGER), server.session()
+    run(source.session, *[INSERT] * 3)
+
+    def change(number: int) -> None:
+        if number == 1:
+            run(writer, "UPDATE v SET a = 9 WHERE id = 1")
+
+    source.meanwhile = change
+    with pytest.raises(ExtractError, match="partition 0 does not add up to .* in a, rv"):
+        land(spec, source)
+    source.meanwhile = lambda _: None
+    [landed] = land(spec, source).landed
+    assert landed.verification is not None
+    assert (landed.verification.compared, landed.verification.moved) == (1, 0)
+
+
+def test_rows_that_left_their_window_are_not_compared(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """They are the next window's."""
+    spec, writer = spec_of(tmp_path, checksum=True), server.session()
+    run(source.session, *[INSERT] * 3)
+
+    def change(number: int) -> None:
+        if number == 1:
+            run(writer, "UPDATE v SET a = 9 WHERE id = 1")
+
+    source.meanwhile = change
+    [landed] = land(spec, source).landed
+    assert landed.verification is not None
+    assert (landed.verification.compared, landed.verification.moved) == (0, 1)
 
 
 def test_rows_that_came_after_their_window_are_told(tmp_path: Path, source: PlayedSource) -> None:

@@ -37,11 +37,20 @@ def test_a_spec_needs_little(tmp_path: Path) -> None:
         ("kind: rowversion", "kind: integer, lag: 5m", "a number of values, without a unit"),
         ("kind: rowversion", "kind: datetime2, lag: soon", "'lag' is a time such as"),
         ("to: lake", "", "extract.yml:1: the key 'to' is missing."),
-        ("to: lake", "to: abfss://c@a/d", "extract.yml:4: 'to': landing in abfss:// is not built"),
+        ("to: lake", "to: s3://lake/d", "extract.yml:4: 'to': s3:// is no place to land in"),
+        ("to: lake", "to: abfss://lake@account/d", "abfss:// is no place to land in, as it is"),
+        ("to: lake", "to: abfss://lake@evil.dfs.core.windows.net.example/d", "abfss:// is no"),
+        ("to: lake", "to: abfss://lake@acc.dfs.core.windows.net/a/../b", "abfss:// is no"),
         (
             "to: lake",
             "to: AccountKey=d0ntTe11;BlobEndpoint=https://a",
-            "extract.yml:4: 'to': landing in a URL is not built",
+            "extract.yml:4: 'to': keys and signed addresses are not supported",
+        ),
+        ("to: lake", "to: AccountName=a;accountkey=d0ntTe11", "keys and signed addresses"),
+        (
+            "to: lake",
+            "to: abfss://lake@account.dfs.core.windows.net/d?sv=1&sp=d0ntTe11",
+            "keys and signed addresses are not supported: the run's own identity signs in",
         ),
         ("to: lake", "to: lake\npartition: {colum: id}", "extract.yml:5: unknown key"),
         ("to: lake", "to: lake\npartition: {column: id, parts: 0}", "extract.yml:5"),
@@ -65,6 +74,20 @@ def test_each_mistake_has_its_line(tmp_path: Path, old: str, new: str, said: str
     assert said in str(caught.value)
     assert "d0ntTe11" not in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_container_is_a_place_too(tmp_path: Path) -> None:
+    """As Azure's tools write its address, in each of its clouds, with a path or none."""
+    address = "abfss://lake@account.dfs.core.windows.net/nightly/raw"
+    folder = read(tmp_path, GOOD.replace("to: lake", f"to: {address}/")).folder
+    assert (str(folder), folder.path) == (f"{address}/flights", "nightly/raw/flights")
+    assert folder.account_url == "https://account.blob.core.windows.net"
+    root = "abfss://lake@account.dfs.core.chinacloudapi.cn"
+    folder = read(tmp_path, GOOD.replace("to: lake", f"to: {root}")).folder
+    assert (str(folder), folder.account_url) == (
+        f"{root}/flights",
+        "https://account.blob.core.chinacloudapi.cn",
+    )
 
 
 def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:

@@ -275,3 +275,16 @@ def test_password_in_clear_is_ignored_with_a_warning() -> None:
     settings = Settings.from_environ({"SQL_PASSWORD": "canary"})
     assert any("AZURE_SECRET_SQL_PASSWORD" in warning for warning in settings.warnings)
     assert "canary" not in repr(settings)
+
+
+def test_storage_is_signed_in_to_only_if_it_is_said_so() -> None:
+    """By the one identity that the run has, which is needed then."""
+    assert not Settings.from_environ({}).uses_storage
+    with pytest.raises(SettingsError, match="AZURE_TENANT_ID is not set"):
+        Settings.from_environ({"STORAGE_AUTH": "service-principal"})
+    managed = {"STORAGE_AUTH": "managed-identity", "REMOTE_ENTRY_IDENTITY": "managed-identity"}
+    settings = Settings.from_environ(managed)
+    assert (settings.uses_storage, settings.needs_identity) == (True, True)
+    assert "STORAGE_AUTH is neither service-principal nor" in problems_of(STORAGE_AUTH="key=c2Fs")
+    contradiction = problems_of(STORAGE_AUTH="managed-identity")
+    assert "but REMOTE_ENTRY_IDENTITY says service-principal" in contradiction

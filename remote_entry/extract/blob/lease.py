@@ -1,0 +1,206 @@
+"""One run at a time in a data set: a lease on a blob in its folder.
+
+The lease saves work, it does not make anything right: that each row lands once depends on the names
+being free (``files``). So a run whose lease is lost goes on, and one that is killed keeps nobody
+out for longer than the lease lasts.
+"""
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from azure.storage.blob import BlobClient, BlobLeaseClient
+
+from remote_entry.errors import ExtractError, RemoteEntryError
+from remote_entry.extract.blob.sending import (
+    LEASE_LOST,
+    LEASED,
+    NOT_THERE,
+    TAKEN,
+    StorageError,
+    send,
+)
+from remote_entry.extract.locations import BlobFolder
+from remote_entry.extract.store import Step
+
+LEASE_SECONDS = 60  # as long as Azure grants one that ends
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How a lease goes with time.
+
+    Attributes:
+        renew: Seconds between renewals.
+        wait: Seconds to wait for somebody else's; one that is not renewed has ended by then.
+        look: Seconds between two looks at it.
+        clock: Seconds that never go back.
+        sleep: Waits so many seconds.
+    """
+
+    renew: float = 20.0
+    wait: float = 75.0
+    look: float = 5.0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+
+
+class Lease:
+    """A lease, held from ``with`` to its end.
+
+    Args:
+        blob: What is leased; made if there is none.
+        root: The data set.
+        holder: Who this is, for whoever finds the data set held.
+        warn: Receives what was met and overcome.
+        step: Is told before each request that changes something.
+        timing: How it goes with time.
+    """
+
+    def __init__(
+        self,
+        blob: BlobClient,
+        root: BlobFolder,
+        holder: str,
+        warn: Callable[[str], object],
+        step: Step,
+        timing: Timing,
+    ) -> None:
+        self._blob = blob
+        self._root = root
+        self._holder = holder
+        self._warn = warn
+        self._step = step
+        self._timing = timing
+        # The same id at every attempt: whoever asks again after a lost answer finds it granted.
+        self._lease = BlobLeaseClient(blob, lease_id=str(uuid.uuid4()))
+        self._over = threading.Event()
+        self._process = os.getpid()
+
+    def __enter__(self) -> "Lease":  # noqa: PYI034 (typing.Self came with 3.11)
+        self._acquire()
+        self._note_holder()
+        threading.Thread(target=self._keep, daemon=True, name="remote-entry-lease").start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._over.is_set() or os.getpid() != self._process:
+            return
+        self._over.set()
+        self._step("release the lease")
+        try:
+            send(self._lease.release, "releasing the lease", self._root)
+        except RemoteEntryError:
+            return  # it ends by itself
+
+    def renew(self) -> bool:
+        """Renew it once.
+
+        Returns:
+            False if it is lost.
+
+        Raises:
+            StorageError: Storage did not answer; it may answer the next time.
+        """
+        try:
+            send(self._lease.renew, "renewing the lease", self._root)
+        except StorageError as refused:
+            if refused.code in LEASE_LOST or refused.code == NOT_THERE:
+                return False
+            raise
+        return True
+
+    def _keep(self) -> None:
+        """Renew it until the end."""
+        renewed, has_told = self._timing.clock(), False
+        while not self._over.wait(self._timing.renew):
+            try:
+                is_held = self.renew()
+            except RemoteEntryError as error:
+                if self._timing.clock() - renewed > LEASE_SECONDS and not has_told:
+                    has_told = True
+                    self._warn(f"the lease on {self._root} has run out: {error.message}; going on")
+                continue
+            if self._over.is_set():  # released meanwhile
+                return
+            if not is_held:
+                self._over.set()
+                self._warn(
+                    f"the lease on {self._root} is lost: another run may land there too. Each row "
+                    "is landed once all the same; going on"
+                )
+                return
+            renewed, has_told = self._timing.clock(), False
+
+    def _acquire(self) -> None:
+        """Get the lease; wait for one that may have been left by a run that was killed."""
+        end, has_told = self._timing.clock() + self._timing.wait, False
+        while True:
+            self._step("acquire the lease")
+            try:
+                send(lambda: self._lease.acquire(LEASE_SECONDS), "leasing the folder", self._root)
+            except StorageError as refused:
+                if refused.code == NOT_THERE:
+                    self._make()
+                    continue
+                if refused.code not in LEASED:
+                    raise
+            else:
+                return
+            if self._timing.clock() >= end:
+                raise self._held()
+            if not has_told:
+                has_told = True
+                self._warn(
+                    f"{self._root} is held by {self._other()}; waiting for it, up to "
+                    f"{self._timing.wait:g} s"
+                )
+            self._timing.sleep(self._timing.look)
+
+    def _make(self) -> None:
+        """Make the blob, unless somebody else does."""
+        self._step("make the lock")
+        try:
+            send(lambda: self._blob.upload_blob(b"{}"), "making the lock", self._root)
+        except StorageError as refused:
+            if refused.code not in TAKEN and refused.code != "LeaseIdMissing":
+                raise
+
+    def _note_holder(self) -> None:
+        """Say who holds it; nothing depends on it."""
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        content = json.dumps({"holder": self._holder, "since": since}).encode()
+        self._step("note the holder")
+        try:
+            send(
+                lambda: self._blob.upload_blob(content, overwrite=True, lease=self._lease),
+                "noting who holds the folder",
+                self._root,
+            )
+        except StorageError:
+            return
+
+    def _other(self) -> str:
+        """Return who holds it, as far as they have said so."""
+        try:
+            content = send(
+                lambda: self._blob.download_blob().readall(), "reading the lock", self._root
+            )
+            known: Any = json.loads(content)
+            return f"{known['holder']} since {known['since']}"
+        except (ExtractError, ValueError, KeyError, TypeError):
+            return "another run"
+
+    def _held(self) -> ExtractError:
+        return ExtractError(
+            f"Another run is landing in {self._root}: {self._other()} holds it, and still did "
+            f"after {self._timing.wait:g} s",
+            kind="extract.held",
+            hint="wait until that run is over, then run again; if there is no such run, break the "
+            "lease of the blob _lock in the portal",
+        )
