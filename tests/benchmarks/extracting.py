@@ -11,13 +11,14 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 from measure import PYTHON, Row, check, run
-from reading import CONNECTORX, PANDAS, QUERY, ROWS, played, rows_of_eight_columns
+from parquet_writers import PEERS
+from reading import QUERY, ROWS, played, rows_of_eight_columns
 
 from remote_entry.extract.data_set import Partition, Window
 from remote_entry.extract.partitions import conditions_in
@@ -29,7 +30,6 @@ ROUNDS = 5
 FEW_ROUNDS = 3  # of what takes long
 TIMES = 10  # as many rows for the memory's row
 MOST_MB = 250
-CHUNK = 50_000
 WIDE_ROWS = 20_000
 WIDE_LETTERS = 50_000  # two bytes each
 DELAY = 0.05  # seconds before each 20,000 rows of a connection: 1.7 MB
@@ -69,86 +69,6 @@ outcome = extract(spec, SqlServer(database), watch, workers=workers)
 rows = outcome.rows
 context.__exit__(None, None, None)
 """
-_WRITER = """
-import pyarrow as pa, pyarrow.parquet as pq
-"""
-_ARROW_ODBC = """
-reader = arrow_odbc.read_arrow_batches_from_odbc(query, text, fetch_concurrently=True)
-rows = 0
-with pq.ParquetWriter(folder + "/rows.parquet", reader.schema, compression="zstd") as writer:
-    for batch in reader:
-        writer.write_batch(batch)
-        rows += batch.num_rows
-"""
-_PANDAS_CHUNKS = f"""
-rows, writer = 0, None
-with engine.connect().execution_options(stream_results=True) as connection:
-    for frame in pandas.read_sql(query, connection, chunksize={CHUNK}):
-        schema = writer.schema if writer else None
-        table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
-        if writer is None:
-            writer = pq.ParquetWriter(folder + "/rows.parquet", table.schema, compression="zstd")
-        writer.write_table(table)
-        rows += len(frame)
-writer.close()
-"""
-_CONNECTORX = """
-table = connectorx.read_sql(url, query, return_type="arrow")
-pq.write_table(table, folder + "/rows.parquet", compression="zstd")
-rows = len(table)
-"""
-_POLARS = """
-frame = polars.read_database(query, text)
-frame.write_parquet(folder + "/rows.parquet", compression="zstd")
-rows = len(frame)
-"""
-_DLT = f"""
-table = sql_table(
-    credentials=engine, schema="dbo", table="bench", backend="pyarrow", chunk_size={CHUNK},
-    query_adapter_callback=lambda *_: sqlalchemy.text(query),
-)
-pipeline = dlt.pipeline(
-    "bench", destination=dlt.destinations.filesystem(bucket_url="file://" + folder + "/out"),
-    dataset_name="rows", pipelines_dir=folder + "/state",
-)
-pipeline.run(table, loader_file_format="parquet")
-rows = pipeline.last_trace.last_normalize_info.row_counts["bench"]
-"""
-_DLT_BEFORE = """
-os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
-import dlt
-from dlt.sources.sql_database import sql_table
-"""
-
-
-@dataclass(frozen=True)
-class Peer:
-    """Somebody else's way from the rows to Parquet.
-
-    Attributes:
-        package: What it needs.
-        before: What comes before the clock starts.
-        extract: What is measured.
-        most: The largest ratio of our time to its; None for no promise.
-        rounds: How often.
-    """
-
-    package: str
-    before: str
-    extract: str
-    most: float | None = None
-    rounds: int = FEW_ROUNDS
-
-
-_PEERS = {
-    "bare arrow-odbc": Peer(
-        "arrow_odbc", f"import arrow_odbc{_WRITER}", _ARROW_ODBC, most=1.05, rounds=ROUNDS
-    ),
-    "pandas.read_sql": Peer("pandas", PANDAS + _WRITER, _PANDAS_CHUNKS, most=1 / 6),
-    "connectorx": Peer("connectorx", CONNECTORX + _WRITER, _CONNECTORX),
-    "polars": Peer("polars", "import polars, arrow_odbc", _POLARS),
-    "dlt": Peer("dlt", PANDAS + _DLT_BEFORE, _DLT),
-}
 _SPEC: Mapping[str, Any] = {
     "name": "bench",
     "table": "dbo.bench",
@@ -190,9 +110,7 @@ def extracting() -> Iterator[Row]:
 def _peers(environ: Mapping[str, str]) -> Iterator[Row]:
     """An extract, counted and verified, against what others make of the same rows."""
     title = "extract 2M rows x 8"
-    present = {
-        name: peer for name, peer in _PEERS.items() if importlib.util.find_spec(peer.package)
-    }
+    present = {name: peer for name, peer in PEERS.items() if importlib.util.find_spec(peer.package)}
     ours: list[Measured] = []
     theirs: dict[str, list[Measured]] = {name: [] for name in present}
     for number in range(ROUNDS):
@@ -203,7 +121,7 @@ def _peers(environ: Mapping[str, str]) -> Iterator[Row]:
     for each in (ours, *theirs.values()):
         check(all(one.rows == ROWS for one in each), "rows are missing")
     seconds = statistics.median(one.seconds for one in ours)
-    for name, peer in _PEERS.items():
+    for name, peer in PEERS.items():
         if name not in present:
             missing = f"not installed: pip install 'submitter[bench]' ({peer.package})"
             yield Row(title, "extract", name, seconds, "s", None, missing, met=True)
@@ -243,38 +161,38 @@ def _memory(environ: Mapping[str, str]) -> Iterator[Row]:
 def _partitions(azure: Emulator, environ: Mapping[str, str]) -> Iterator[Row]:
     """Two connections against one: from a server that is as fast as it can be, and a slower one.
 
-    One extract alone uses more than one processor (the driver fetches while rows are encoded), and
-    the server has the same two. So what two partitions can gain from the fast server is bounded by
-    the processors, which is why the processors' seconds are printed; from a server that gives each
-    connection so many bytes a second, as a real one does, they gain what they are for.
+    One connection alone keeps more than one processor busy (the driver fetches while rows are
+    encoded), and the server runs on the same two: what the second one can add there is bounded by
+    the processors' seconds, which are printed. A server that sends each connection so many bytes a
+    second, as a real one does, shows what partitions are for.
     """
-    yield from _one_and_two("extract, 2 partitions", environ, goal=None)
-    azure.sql.faults.add(at="rows", delay=DELAY, matching="ORDER BY", times=None)
-    yield from _one_and_two("extract, 33 MB/s a connection", environ, goal=1.6)
-    azure.sql.faults.clear()
-
-
-def _one_and_two(title: str, environ: Mapping[str, str], goal: float | None) -> Iterator[Row]:
-    """Extract with one connection and with two, in turn."""
-    pairs = [(_extract(environ, _SPEC), _extract(environ, _TWO)) for _ in range(FEW_ROUNDS)]
-    check(all(each.rows == ROWS for pair in pairs for each in pair), "rows are missing")
-    one, two = (statistics.median(pair[index].seconds for pair in pairs) for index in (0, 1))
-    words = "none" if goal is None else f">= {goal} times as fast"
-    yield Row(title, "1 connection", "", one, "s", None, "none", met=True)
-    yield Row(
-        title,
-        "2 connections",
-        "1 connection",
-        two,
-        "s",
-        two / one,
-        words,
-        met=goal is None or one / two >= goal,
-    )
+    title = "extract, 2 partitions"
+    pairs = _in_turn(environ)
+    yield from _one_and_two(title, pairs, goal=None)
     for index, subject in enumerate(("1 connection", "2 connections")):
         for who in ("client", "server"):
             used = statistics.median(getattr(pair[index], who) for pair in pairs)
             yield Row(title, f"{subject}, {who}", "", used, "CPU s", None, "none", met=True)
+    azure.sql.faults.add(at="rows", delay=DELAY, matching="ORDER BY", times=None)
+    yield from _one_and_two("the same, 33 MB/s each", _in_turn(environ), goal=1.6)
+    azure.sql.faults.clear()
+
+
+def _in_turn(environ: Mapping[str, str]) -> list[tuple[Measured, Measured]]:
+    """Extract with one connection and with two, some times."""
+    pairs = [(_extract(environ, _SPEC), _extract(environ, _TWO)) for _ in range(FEW_ROUNDS)]
+    check(all(each.rows == ROWS for pair in pairs for each in pair), "rows are missing")
+    return pairs
+
+
+def _one_and_two(
+    title: str, pairs: Sequence[tuple[Measured, Measured]], goal: float | None
+) -> Iterator[Row]:
+    one, two = (statistics.median(pair[index].seconds for pair in pairs) for index in (0, 1))
+    words = "none" if goal is None else f"1 is >= {goal} times"
+    met = goal is None or one / two >= goal
+    yield Row(title, "1 connection", "", one, "s", None, "none", met=True)
+    yield Row(title, "2 connections", "1 connection", two, "s", two / one, words, met)
 
 
 def _extract(environ: Mapping[str, str], spec: Mapping[str, Any]) -> Measured:
