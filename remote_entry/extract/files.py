@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -102,6 +102,9 @@ class Files:
         if sha256 and hashlib.sha256(content).hexdigest() != sha256:
             return None
         return json.loads(content)
+
+    def read_ahead(self, names: Sequence[str]) -> None:
+        """Do nothing: a disk is near."""
 
     def digest(self, name: str) -> str:
         """Return a document's SHA-256."""

@@ -144,6 +144,7 @@ class Landing:
         names = [name for name in self.files.names(_LOG) if not name.startswith(".")]
         if names != [_log_name(number) for number in range(1, len(names) + 1)]:
             raise _damaged(self.files.root, f"{_LOG}/ is not 1, 2, 3 …: {', '.join(names)}")
+        self.files.read_ahead([f"{_LOG}/{name}" for name in names])
         return [_entry(self.files.read(f"{_LOG}/{name}"), self.files.root) for name in names]
 
     def begin(
@@ -225,7 +226,7 @@ class Landing:
         Raises:
             ExtractError: Its manifest is not the one that was committed.
         """
-        name = f"{entry.folder}/_MANIFEST.json"
+        name = _manifest(entry)
         document = self.files.read(name, sha256=entry.manifest_sha256)
         if document is None:
             raise _damaged(self.files.root, f"{name} is not what entry {entry.number} names")
@@ -278,7 +279,9 @@ class Attempt:
 
     def parts(self) -> list[Part]:
         """Return the parts that are committed, in order."""
-        return [part for name in self._part_names() for part in self._parts_in(name)]
+        names = self._part_names()
+        self.files.read_ahead([f"{self.folder}/_parts/{name}" for name in names])
+        return [part for name in names for part in self._parts_in(name)]
 
     def parts_of(self, partition: int) -> list[Part]:
         """Return those of one partition, in order."""
@@ -342,10 +345,11 @@ def committed_parts(folder: str | Location) -> list[Path | str]:
     """
     place = location_of(folder)
     landing = Landing(open_store(place))
-    entries = landing.log()
+    entries = of_last_version(landing.log())
+    landing.files.read_ahead([_manifest(entry) for entry in entries])
     return [
         _shown(place / entry.folder / part.file)
-        for entry in of_last_version(entries)
+        for entry in entries
         for part in landing.parts(entry)
         if part.file is not None
     ]
@@ -355,6 +359,10 @@ def of_last_version(entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries that readers read."""
     last = max((entry.version for entry in entries), default=0)
     return [entry for entry in entries if entry.version == last]
+
+
+def _manifest(entry: Entry) -> str:
+    return f"{entry.folder}/_MANIFEST.json"
 
 
 def _shown(file: Location) -> Path | str:

@@ -7,7 +7,7 @@ on a local disk, ``blob`` in a blob container.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Protocol
 
@@ -84,6 +84,9 @@ class Store(Protocol):
 
     def read(self, name: str, *, sha256: str = "") -> Any:
         """Return a published document; None if there is none, or none of this digest."""
+
+    def read_ahead(self, names: Sequence[str]) -> None:
+        """Prepare to read published documents, where many take longer than one."""
 
     def digest(self, name: str) -> str:
         """Return a document's SHA-256."""

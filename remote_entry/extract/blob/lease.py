@@ -139,14 +139,15 @@ class Lease:
 
     def _acquire(self) -> None:
         """Get the lease; wait for one that may have been left by a run that was killed."""
-        end, has_told = self._timing.clock() + self._timing.wait, False
+        end, has_made, has_told = self._timing.clock() + self._timing.wait, False, False
         while True:
             self._step("acquire the lease")
             try:
                 send(lambda: self._lease.acquire(LEASE_SECONDS), "leasing the folder", self._root)
             except StorageError as refused:
-                if refused.code == NOT_THERE:
+                if refused.code == NOT_THERE and not has_made:
                     self._make()
+                    has_made = True
                     continue
                 if refused.code not in LEASED:
                     raise

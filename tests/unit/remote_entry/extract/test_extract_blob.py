@@ -54,6 +54,22 @@ def test_a_document_is_published_once(lake: Lake) -> None:
         other.digest("d/none.json")
 
 
+def test_many_documents_are_read_ahead(lake: Lake) -> None:
+    """Once, and one that is missing or refused is told as if it were read alone."""
+    names = [f"{number}.json" for number in range(20)]
+    for name in names:
+        lake.store("ahead").publish(name, {"name": name})
+    store = lake.store("ahead")
+    store.read_ahead([*names, "none.json"])
+    before = len(lake.azure.requests)
+    assert [store.read(name)["name"] for name in names] == names
+    assert len(lake.azure.requests) == before
+    assert store.read("none.json") is None
+    lake.azure.faults.add("storage", "GET .*/19.json", status=403, times=None)
+    with pytest.raises(ExtractError, match="Reading 19.json in abfss://.* failed"):
+        lake.store("ahead").read_ahead(names)
+
+
 def test_names_are_those_of_one_folder(lake: Lake) -> None:
     """Files and folders, sorted, nothing of a neighbour, and nothing where there is nothing."""
     store = lake.store("names")
@@ -246,7 +262,7 @@ def test_the_lease_is_kept_until_the_end(lake: Lake) -> None:
 
 def test_a_run_waits_for_one_that_was_killed(lake: Lake) -> None:
     """Its lease has ended by then; whose it was is said."""
-    lease(lake, "waited", []).__enter__()  # and never left: that process is dead
+    lease(lake, "waited", [], renew=1e6).__enter__()  # and never left: that process is dead
     store = lake.store("waited")
 
     def sleep(seconds: float) -> None:

@@ -142,6 +142,7 @@ REFUSALS = [
     (PUTS[2], {"problem": "ContainerNotFound"}, "there is no such container"),
     (PUTS[1], {"problem": "AuthorizationPermissionMismatch"}, "Storage Blob Data Contributor"),
     (PUTS[1], {"status": 500}, "is not available"),
+    (PUTS[0], {"problem": "BlobAlreadyExists"}, "404 BlobNotFound"),
     (PUTS[3], {"problem": "RequestBodyTooLarge"}, "set rows_per_file lower"),
     (PUTS[3], {"problem": "ServerBusy"}, "storage throttled"),
     (PUTS[4], {"problem": "AccountIsDisabled"}, "the storage account is disabled"),
