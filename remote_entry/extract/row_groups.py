@@ -76,5 +76,5 @@ def _repetitive(group: pa.Table) -> list[str]:
     return [
         name
         for name in sample.column_names
-        if 2 * pc.count_distinct(sample[name], mode="all").as_py() <= sample.num_rows
+        if 4 * pc.count_distinct(sample[name], mode="all").as_py() <= 3 * sample.num_rows
     ]
