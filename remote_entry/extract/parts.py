@@ -4,16 +4,15 @@ import contextlib
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Key
 from remote_entry.extract.keys import kind_of
 from remote_entry.extract.landing import Attempt, Part
+from remote_entry.extract.row_groups import RowGroups
 from remote_entry.extract.store import Sink
 
 Note = Callable[[int, int, int], object]
@@ -92,17 +91,19 @@ def write_parts(
                 if not rest.num_rows:
                     break
                 hi = draft.key_of(rest.slice(0, 1))
+                before = draft.size
                 finished.append(draft.finish(hi, is_last=False))
-                note(0, 0, 1)
+                note(0, draft.size - before, 1)
                 # Nobody could go on behind a part without an order: those are committed together.
                 if shape.key is not None:
                     if not attempt.add(finished):
                         return
                     finished.clear()
                 draft = draft.next(hi)
+        before = draft.size
         finished.append(draft.finish(None, is_last=True))
         if attempt.add(finished):
-            note(0, 0, 1)
+            note(0, draft.size - before, 1)
     finally:
         draft.abandon()
 
@@ -118,7 +119,7 @@ class _Draft:
         number = f"{place.partition:05d}-{place.index:05d}"
         self._name = f"part-{number}-{uuid.uuid4().hex[:12]}.parquet"
         self._file: Sink | None = None
-        self._writer: Any = None
+        self._groups: RowGroups | None = None
         self._rows = 0
         self._min: str | None = None
         self._last: pa.RecordBatch | None = None  # one row
@@ -147,12 +148,11 @@ class _Draft:
         """Append rows."""
         if not batch.num_rows:
             return
-        if self._writer is None:
+        if self._groups is None:
             self._file = self._attempt.files.create(f"{self._attempt.folder}/{self._name}")
-            sink = pa.PythonFile(self._file, mode="w")
-            self._writer = pq.ParquetWriter(sink, self._schema, compression=self._shape.compression)
+            self._groups = RowGroups(self._file, self._schema, self._shape.compression)
             self._min = self.key_of(batch.slice(0, 1))
-        self._writer.write_batch(batch.replace_schema_metadata(None).cast(self._schema))
+        self._groups.write(batch)
         self._rows += batch.num_rows
         self._last = batch.slice(batch.num_rows - 1)
 
@@ -165,8 +165,8 @@ class _Draft:
     def finish(self, hi: str | None, *, is_last: bool) -> Part:
         """Close the file and return the part, which ends before ``hi`` or with its partition."""
         size, digest = 0, ""
-        if self._writer is not None and self._file is not None:
-            self._writer.close()
+        if self._groups is not None and self._file is not None:
+            self._groups.close()
             self._file.finish()
             size, digest = self._file.size, self._file.sha256
         return Part(
@@ -191,8 +191,8 @@ class _Draft:
     def abandon(self) -> None:
         """Remove the file if it was not finished."""
         if self._file is not None and not self._file.closed:
-            if self._writer is not None:
+            if self._groups is not None:
                 with contextlib.suppress(OSError, pa.ArrowException, ExtractError):
-                    self._writer.close()  # or it would try when it is collected
+                    self._groups.abandon()
             self._file.close()
             self._attempt.files.remove(f"{self._attempt.folder}/{self._name}")

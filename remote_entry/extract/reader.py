@@ -1,6 +1,7 @@
 """One partition from the server to its last committed part."""
 
 from remote_entry.errors import SqlError
+from remote_entry.extract.ahead import read_ahead
 from remote_entry.extract.data_set import Key
 from remote_entry.extract.keys import within
 from remote_entry.extract.landing import Attempt, Plan
@@ -36,7 +37,8 @@ def read_partition(spec: Spec, source: Source, attempt: Attempt, number: int, wa
         try:
             with source.rows(_query(spec, plan, place), plan.columns) as rows:
                 schema = with_declared_types(rows.schema, plan.columns)
-                write_parts(attempt, place, schema, rows, shape, watch.note)
+                with read_ahead(rows) as batches:
+                    write_parts(attempt, place, schema, batches, shape, watch.note)
         except SqlError as error:
             failures = 1 if place_of(attempt, number) != place else failures + 1
             if not error.transient or failures >= _MOST_FAILURES:

@@ -14,7 +14,7 @@ from remote_entry.reading.describe import Declaration
 if TYPE_CHECKING:
     from remote_entry.sql.database import Database
 
-BATCH_ROWS = 50_000
+BATCH_ROWS = 20_000
 
 
 class Rows(Protocol):
@@ -60,17 +60,13 @@ class SqlServer:
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the few rows of a query, over a connection that stays open."""
-        from remote_entry.reading.batches import Batches
-        from remote_entry.reading.over_pyodbc import open_pyodbc
+        from remote_entry.reading.over_pyodbc import read_rows
 
         connector, engine = self.database.connector, self.database.engine
-
-        def ask() -> pa.Table:
-            stream = open_pyodbc(engine, sql, None, BATCH_ROWS, explain=connector.explain)
-            return Batches(stream).read_all()
-
-        found: pa.Table = connector.retry(ask)
-        return list(zip(*(column.to_pylist() for column in found.columns), strict=True))
+        found: list[tuple[Any, ...]] = connector.retry(
+            lambda: read_rows(engine, sql, connector.explain)
+        )
+        return found
 
     def describe(self, sql: str) -> Declaration:
         """Return what the server declares a query's columns as.

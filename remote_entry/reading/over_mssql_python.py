@@ -19,6 +19,8 @@ from remote_entry.sql.odbc import connection_string, split_connection_string
 if TYPE_CHECKING:
     from remote_entry.sql.connector import Connector
 
+BATCH_BYTES = 16 * 2**20  # of values as long as they are declared
+
 # What mssql_python.connect takes; everything else it refuses.
 _CARRIED = frozenset(
     [
@@ -104,6 +106,7 @@ def open_mssql(
         except mssql_python.Error as error:
             raise _failed(connector, connection, cursor, error) from None
         schema = schema_of_arrow(described)
+        rows = max(1, min(rows, BATCH_BYTES // max(_width(description), 1)))
         identifiers = [index for index, entry in enumerate(description) if entry[1] is uuid.UUID]
 
         def batches() -> Generator[pa.RecordBatch, None, None]:
@@ -118,6 +121,11 @@ def open_mssql(
                 yield fit(_upper(batch, identifiers), schema)
 
         return Stream(schema, hold_back(batches()), stack.pop_all().close)
+
+
+def _width(description: Sequence[Any]) -> int:
+    """Return how many bytes a row has at most, a letter counted as one."""
+    return sum(entry[3] or 0 for entry in description)
 
 
 def _close(connection: Any) -> None:

@@ -22,8 +22,8 @@ from remote_entry.reading.result_types import (
 )
 from remote_entry.sql.errors import explain_sql
 
-BATCH_BYTES = 64 * 2**20
-FIRST_ROWS = 64  # of a result that says nothing of its values' sizes
+BATCH_BYTES = 2**20  # of values without a bound; they are there twice, Python's and Arrow's
+STEP_ROWS = 64  # what may turn out long is asked for in such steps, at most
 
 Explain = Callable[[Exception, str], SqlError]
 
@@ -60,8 +60,9 @@ def open_pyodbc(
             result = _execute(connection, sql, params)
             stack.callback(result.close)
             description = result.cursor.description if result.cursor is not None else ()
-            pace = Pace(rows, watched=any(map(is_endless, description)))
-            first = result.fetchmany(pace.rows) if description else []
+            endless = [index for index, entry in enumerate(description) if is_endless(entry)]
+            pace = Pace(rows, endless)
+            first = pace.fetch(result) if description else []
         except DBAPIError as error:
             raise _failed(error, explain) from None
 
@@ -72,24 +73,54 @@ def open_pyodbc(
         return Stream(schema, _batches(result, schema, first, pace, explain), stack.pop_all().close)
 
 
+def read_rows(engine: Engine, sql: str, explain: Explain) -> list[tuple[Any, ...]]:
+    """Return a query's few rows as the driver has them.
+
+    Without pyarrow, which imports pandas to make an array of Python's values: 50 MB.
+
+    Raises:
+        SqlError: The server refused the query or went away.
+    """
+    try:
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(sql)]
+    except DBAPIError as error:
+        raise _failed(error, explain) from None
+
+
 class Pace:
-    """How many rows to ask for, so that a batch of long values stays small.
+    """How many rows to fetch, so that a batch of long values stays small.
+
+    The declaration of a max column says nothing of its values' length, and the next ones may be
+    very much longer than those before. So rows are fetched in steps until a batch is full, and
+    what it is too large by is one step at most.
 
     Args:
         most: How many rows a batch has at most.
-        watched: Whether there are values of which the declaration does not say how long they are.
+        endless: The columns whose values have no bound.
     """
 
-    def __init__(self, most: int, *, watched: bool) -> None:
+    def __init__(self, most: int, endless: Sequence[int]) -> None:
         self._most = most
-        self._watched = watched
-        self.rows = min(most, FIRST_ROWS) if watched else most
+        self._endless = endless
+        self._step = 1
 
-    def note(self, batch: pa.RecordBatch) -> None:
-        """Learn from a batch; at most twice as many rows are asked for next."""
-        if self._watched:
-            fitting = BATCH_BYTES * batch.num_rows // max(batch.nbytes, 1)
-            self.rows = max(1, min(self._most, 2 * self.rows, fitting))
+    def fetch(self, result: CursorResult[Any]) -> Sequence[Row[Any]]:
+        """Return the rows of the next batch; none at the end."""
+        if not self._endless:
+            return result.fetchmany(self._most)
+        rows: list[Row[Any]] = []
+        size = 0
+        while len(rows) < self._most and size < BATCH_BYTES:
+            fetched = result.fetchmany(min(self._step, self._most - len(rows)))
+            if not fetched:
+                break
+            rows += fetched
+            length = sum(len(row[index] or "") for row in fetched for index in self._endless)
+            size += length
+            fitting = BATCH_BYTES // 8 * len(fetched) // max(length, 1)
+            self._step = max(1, min(STEP_ROWS, 2 * self._step, fitting))
+        return rows
 
 
 def _execute(connection: Connection, sql: str, params: Parameters) -> CursorResult[Any]:
@@ -116,11 +147,11 @@ def _batches(
             for values, field in zip(zip(*fetched, strict=True), schema, strict=True)
         ]
         batch = pa.RecordBatch.from_arrays(columns, schema=schema)
-        is_last = len(fetched) < pace.rows
-        pace.note(batch)
+        fetched = ()  # the same values, as Python has them
         yield batch
+        del batch, columns
         try:
-            fetched = [] if is_last else result.fetchmany(pace.rows)
+            fetched = pace.fetch(result)
         except DBAPIError as error:
             raise _failed(error, explain) from None
 

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from containers import containers
+from extracting import extracting
 from following import follow
 from measure import PYTHON, ROOT, Row, check, run, side_by_side
 from reading import read, stream
@@ -152,6 +153,7 @@ def main() -> None:
         tutorial,
         read,
         stream,
+        extracting,
         containers,
     ):
         for row in bench():

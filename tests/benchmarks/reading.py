@@ -10,7 +10,7 @@ import json
 import os
 import statistics
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,13 +44,13 @@ from remote_entry.reading import frames, over_arrow_odbc, over_mssql_python
 from remote_entry import connect, read_batches, read_frame
 connect()
 """
-_PANDAS = """
+PANDAS = """
 import pandas, sqlalchemy
 url = sqlalchemy.URL.create("mssql+pyodbc", query={"odbc_connect": text})
 engine = sqlalchemy.create_engine(url)
 engine.connect().close()
 """
-_CONNECTORX = """
+CONNECTORX = """
 import connectorx, pandas, urllib.parse
 part = dict(re.findall(r"(\\w+)={((?:[^}]|}})*)}", text))
 user, password = [urllib.parse.quote(part[key].replace("}}", "}"), safe="")
@@ -72,10 +72,10 @@ print(_PROCESS.database().connector.connection_string)
 # Subject: the package that it needs, what comes before the clock starts, what is measured.
 _READERS = {
     "read_frame": ("pandas", _OURS, "rows = len(read_frame(query))"),
-    "pandas.read_sql": ("pandas", _PANDAS, "rows = len(pandas.read_sql(query, engine))"),
+    "pandas.read_sql": ("pandas", PANDAS, "rows = len(pandas.read_sql(query, engine))"),
     "connectorx": (
         "connectorx",
-        _CONNECTORX,
+        CONNECTORX,
         # Its own way to pandas 3 ends in a segmentation fault (0.4.6).
         "rows = len(connectorx.read_sql(url, query, return_type='arrow').to_pandas())",
     ),
@@ -96,7 +96,7 @@ def read() -> Iterator[Row]:
     present = [
         name for name, (package, *_) in _READERS.items() if importlib.util.find_spec(package)
     ]
-    with played() as environ:
+    with played(_load) as (_, environ):
         measured: dict[str, list[list[float]]] = {name: [] for name in present}
         for _ in range(ROUNDS):
             for name, into in measured.items():
@@ -122,7 +122,7 @@ def read() -> Iterator[Row]:
 def stream() -> Iterator[Row]:
     """`read_batches` needs as much memory for ten million rows as for two."""
     count = "rows = 0\nfor batch in read_batches(query):\n    rows += batch.num_rows"
-    with played() as environ:
+    with played(_load) as (_, environ):
         short = _measure(QUERY, _OURS, count, environ=environ)
         long = _measure(LONGER, _OURS, count, environ=environ)
     check((short[2], long[2]) == (ROWS, ROWS * TIMES), "rows are missing")
@@ -144,18 +144,14 @@ def _measure(query: str, imports: str, read: str, *, environ: Mapping[str, str])
 
 
 @contextmanager
-def played() -> Iterator[Mapping[str, str]]:
-    """Start an emulator that has the rows; give the variables that lead to it."""
+def played(load: Callable[[Emulator], None]) -> Iterator[tuple[Emulator, Mapping[str, str]]]:
+    """Start an emulator, load it, and give the variables that lead to it."""
     config = (ROOT / "submitter/templates/flights/emulator.yml").read_text()
     with tempfile.TemporaryDirectory(prefix="submitter-bench-") as folder:
         file = Path(folder) / "emulator.yml"
         file.write_text(config.rpartition("    flights:\n")[0] + "    flights: {}\n")
         with Emulator(file) as azure:
-            table = rows_of_eight_columns()
-            azure.sql.serve_canned(QUERY, table)
-            azure.sql.serve_canned(LONGER, table, TIMES)
-            for name in ("bench", "longer"):  # what the server describes before it answers
-                azure.sql.load("flights", name, table.slice(0, 0))
+            load(azure)
             environ = {
                 **os.environ,
                 **azure.environ,
@@ -165,7 +161,15 @@ def played() -> Iterator[Mapping[str, str]]:
             }
             # For the peers, which know no vault; it is this emulator's alone.
             environ["BENCH_CONNECTION"] = run([PYTHON, "-c", _CONNECTION], environ=environ).strip()
-            yield environ
+            yield azure, environ
+
+
+def _load(azure: Emulator) -> None:
+    table = rows_of_eight_columns()
+    azure.sql.serve_canned(QUERY, table)
+    azure.sql.serve_canned(LONGER, table, TIMES)
+    for name in ("bench", "longer"):  # what the server describes before it answers
+        azure.sql.load("flights", name, table.slice(0, 0))
 
 
 def rows_of_eight_columns() -> pa.Table:

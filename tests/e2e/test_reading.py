@@ -308,18 +308,45 @@ def test_pain_20_long_values_make_short_batches(played: Played) -> None:
     )
     sizes = ast.literal_eval(elsewhere(played, code))
     assert sum(rows for rows, _ in sizes) == 256
-    assert max(size for _, size in sizes[1:]) <= 1_000_000  # the first batch is the measure
+    assert max(size for _, size in sizes) <= 1_000_000 + 1_000_000 // 8 + 100  # a step too much
+
+
+def test_values_that_suddenly_are_long_make_short_batches(played: Played) -> None:
+    """What came before says nothing of what comes: only a step of rows is asked for blindly."""
+    played.run("CREATE TABLE sudden (n int, body varchar(max))")
+    played.run("INSERT INTO sudden SELECT id, name FROM numbers")
+    with played.database.engine.begin() as connection:
+        for number in range(1, 101):
+            values = (ROWS + number, "x" * 100_000)
+            connection.exec_driver_sql("INSERT INTO sudden VALUES (?, ?)", values)
+    query = "SELECT body FROM sudden ORDER BY n"
+    batches = list(open_own(played.database, query, None, 50_000))
+    assert sum(batch.num_rows for batch in batches) == ROWS + 100
+    most = by_pyodbc.BATCH_BYTES + by_pyodbc.STEP_ROWS * 100_000
+    assert max(batch.nbytes for batch in batches) < most < 100 * 100_000
+
+
+def test_a_few_rows_need_no_pandas(played: Played) -> None:
+    """An extract asks for counts and bounds; pandas alone would be a quarter of its memory."""
+    code = (
+        "from remote_entry.extract.source import SqlServer\n"
+        "print(SqlServer(database).ask('SELECT COUNT_BIG(*) AS n, MIN(id) AS low FROM numbers'))\n"
+        "print('pandas' in sys.modules)"
+    )
+    assert elsewhere(played, code).splitlines() == [f"[({ROWS}, 0)]", "False"]
 
 
 def test_wide_declarations_make_short_batches(played: Played) -> None:
-    """arrow-odbc's buffers follow the declared widths, so they are bounded in bytes."""
+    """Buffers follow the declared widths and values may be as long, so both ways count in bytes."""
     columns = ", ".join(f"c{n} nvarchar(4000)" for n in range(40))
     played.run(f"CREATE TABLE wide ({columns})", "INSERT INTO wide (c0) SELECT name FROM numbers")
-    counts = [
-        batch.num_rows for batch in open_own(played.database, "SELECT * FROM wide", None, 50_000)
-    ]
-    assert sum(counts) == ROWS
-    assert max(counts) * 40 * 8000 <= by_arrow_odbc.BUFFER_BYTES
+    for query, most in (
+        ("SELECT * FROM wide", by_arrow_odbc.BUFFER_BYTES // (40 * 8000)),
+        ("SELECT *, SYSDATETIMEOFFSET() AS at FROM wide", by_mssql.BATCH_BYTES // (40 * 4000)),
+    ):
+        counts = [batch.num_rows for batch in open_own(played.database, query, None, 50_000)]
+        assert sum(counts) == ROWS
+        assert max(counts) <= most
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])

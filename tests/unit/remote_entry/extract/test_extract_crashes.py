@@ -22,5 +22,5 @@ def test_whatever_happens_each_row_is_landed_once(folder: Path) -> None:
     cells = crash_cells(folder)
     assert [cell for cell in cells if not cell.is_right] == []
     kinds = Counter(cell.kind for cell in cells)
-    assert (kinds["killed"] > 100, kinds["overtaken"] > 50, kinds["both"]) == (True, True, 42)
+    assert (kinds["killed"] > 90, kinds["overtaken"] > 40, kinds["both"]) == (True, True, 42)
     assert kinds["disk full"] == kinds["overtaken"]

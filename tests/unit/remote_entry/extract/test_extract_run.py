@@ -50,6 +50,15 @@ def ids(rows: list[tuple[Any, ...]]) -> list[int]:
     return [row[0] for row in rows]
 
 
+def test_what_is_told_adds_up_to_what_is_landed(tmp_path: Path, source: PlayedSource) -> None:
+    """Rows, bytes and parts, whenever a row group happens to be written."""
+    told: list[tuple[int, ...]] = []
+    run(source.session, *[INSERT] * 3)
+    watch = Watch(lambda *_: None, lambda *counts: told.append(counts), lambda _: None)
+    [landed] = extract(spec_of(tmp_path), source, watch).landed
+    assert [sum(count) for count in zip(*told, strict=True)] == [6, landed.bytes, landed.parts]
+
+
 @pytest.mark.parametrize("changes", [{}, INTEGER, DATETIME2])
 def test_each_run_lands_what_is_new(
     tmp_path: Path, source: PlayedSource, changes: dict[str, Any]
