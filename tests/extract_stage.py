@@ -17,11 +17,11 @@ from support.played_source import run as run_sql
 from support.sql_session import rows as rows_of
 from support.wire import Wire
 
-from remote_entry.extract.files import Files
-from remote_entry.extract.keys import kind_of
-from remote_entry.extract.landing import Landing, committed_parts
+from remote_entry.extract.landing.folder import Landing, committed_parts
+from remote_entry.extract.server.keys import kind_of
+from remote_entry.extract.server.windows import newest
 from remote_entry.extract.spec import Spec
-from remote_entry.extract.windows import newest
+from remote_entry.extract.storage.files import Files
 from submitter.emulator import Emulator
 from submitter.emulator.sqlserver import system_values
 from submitter.emulator.sqlserver.interpreter import Interpreter

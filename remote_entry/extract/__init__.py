@@ -10,7 +10,7 @@ for part in committed_parts("abfss://lake@account.dfs.core.windows.net/flights")
     frame = pandas.read_parquet(open_part(part))
 """
 
-from remote_entry.extract.landing import committed_parts
-from remote_entry.extract.stores import open_part
+from remote_entry.extract.landing.folder import committed_parts
+from remote_entry.extract.storage.stores import open_part
 
 __all__ = ["committed_parts", "open_part"]

@@ -20,7 +20,7 @@ from remote_entry.extract.receipt import (
     write_receipt,
 )
 from remote_entry.extract.run import Bounds, Outcome, extract
-from remote_entry.extract.source import Source, SqlServer
+from remote_entry.extract.server.source import Source, SqlServer
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.watch import Watch
 from remote_entry.extract.workers.base import Workers

@@ -58,7 +58,7 @@ class Key:
 
     Attributes:
         column: Its name.
-        kind: How the server orders it; one of ``keys.KINDS``.
+        kind: How the server orders it; one of ``server.keys.KINDS``.
     """
 
     column: str

@@ -1,17 +1,17 @@
 """One partition from the server to its last committed part."""
 
 from remote_entry.errors import SqlError
-from remote_entry.extract.ahead import read_ahead
 from remote_entry.extract.data_set import Key
-from remote_entry.extract.keys import within
-from remote_entry.extract.landing import Attempt, Plan
-from remote_entry.extract.partitions import conditions_in, order_of
-from remote_entry.extract.parts import Place, Shape, place_of, write_parts
-from remote_entry.extract.schema import with_declared_types
-from remote_entry.extract.source import Source
+from remote_entry.extract.landing.folder import Attempt, Plan
+from remote_entry.extract.landing.parts import Place, Shape, place_of, write_parts
+from remote_entry.extract.server.ahead import read_ahead
+from remote_entry.extract.server.keys import within
+from remote_entry.extract.server.partitions import conditions_in, order_of
+from remote_entry.extract.server.schema import with_declared_types
+from remote_entry.extract.server.source import Source
+from remote_entry.extract.server.windows import conditions_of, rows_query
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.watch import Watch
-from remote_entry.extract.windows import conditions_of, rows_query
 
 _MOST_FAILURES = 5  # in a row, without a part committed in between
 

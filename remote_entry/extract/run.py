@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column, Key, Window
-from remote_entry.extract.keys import kind_of
-from remote_entry.extract.landing import Entry, Landing, Plan, of_last_version
-from remote_entry.extract.partitions import lacks_index, partition_key, share
-from remote_entry.extract.schema import Drift, columns_of, find_drift, refuse_drift
-from remote_entry.extract.source import Source
+from remote_entry.extract.landing.folder import Entry, Landing, Plan, of_last_version
+from remote_entry.extract.server.keys import kind_of
+from remote_entry.extract.server.partitions import lacks_index, partition_key, share
+from remote_entry.extract.server.schema import Drift, columns_of, find_drift, refuse_drift
+from remote_entry.extract.server.source import Source
+from remote_entry.extract.server.windows import asked_window, count_rows, next_window, refuse_nulls
 from remote_entry.extract.spec import Spec
-from remote_entry.extract.store import Step, Store, no_step
-from remote_entry.extract.stores import open_store
+from remote_entry.extract.storage.store import Step, Store, no_step
+from remote_entry.extract.storage.stores import open_store
 from remote_entry.extract.verify import Verification, verify
 from remote_entry.extract.watch import Watch
-from remote_entry.extract.windows import asked_window, count_rows, next_window, refuse_nulls
 from remote_entry.extract.workers.base import InThisProcess, Workers
 
 _MOST_WINDOWS = 100  # a process that always loses a race would try for ever

@@ -27,7 +27,7 @@ from pydantic import (
 
 from remote_entry.errors import SpecError
 from remote_entry.extract.data_set import Key
-from remote_entry.extract.locations import Location, location_of
+from remote_entry.extract.storage.locations import Location, location_of
 from remote_entry.marked_yaml import YamlError, complaints, load_file
 from remote_entry.reading.reads_only import reads_only
 
@@ -127,7 +127,7 @@ class Spec(_Section):
         on_drift: What a change of the query's columns does: ``fail``; ``add-columns``: go on if
             columns only came, at the end; ``new-version``: land everything anew.
         checksum: Whether the server adds up each partition's columns after it was read, to compare
-            with the files: one more reading on both sides (``remote_entry.extract.checksums``).
+            with the files: one more reading on both sides (``server.checksums``).
         isolation: The transaction isolation level of the reads, for each connection by itself:
             two snapshots are not of the same moment.
     """

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.checksums import differences, sums_of_batches, sums_on_server
-from remote_entry.extract.landing import Attempt, Part
-from remote_entry.extract.partitions import conditions_in
-from remote_entry.extract.source import Source
+from remote_entry.extract.landing.folder import Attempt, Part
+from remote_entry.extract.server.checksums import differences, sums_of_batches, sums_on_server
+from remote_entry.extract.server.partitions import conditions_in
+from remote_entry.extract.server.source import Source
+from remote_entry.extract.server.windows import conditions_of, count_rows
 from remote_entry.extract.spec import Spec
-from remote_entry.extract.windows import conditions_of, count_rows
 
 
 @dataclass(frozen=True)

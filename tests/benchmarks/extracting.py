@@ -21,9 +21,9 @@ from parquet_writers import PEERS
 from reading import QUERY, ROWS, played, rows_of_eight_columns
 
 from remote_entry.extract.data_set import Partition, Window
-from remote_entry.extract.partitions import conditions_in
+from remote_entry.extract.server.partitions import conditions_in
+from remote_entry.extract.server.windows import conditions_of, count_rows, newest, rows_query
 from remote_entry.extract.spec import Spec
-from remote_entry.extract.windows import conditions_of, count_rows, newest, rows_query
 from submitter.emulator import Emulator
 
 ROUNDS = 5
@@ -53,7 +53,7 @@ _OURS = """
 from pathlib import Path
 from remote_entry.extract.command import _workers
 from remote_entry.extract.run import Watch, extract
-from remote_entry.extract.source import SqlServer
+from remote_entry.extract.server.source import SqlServer
 from remote_entry.extract.spec import Spec
 from remote_entry.library import find_access, open_run_database
 from remote_entry.reading import over_arrow_odbc, over_mssql_python, over_pyodbc

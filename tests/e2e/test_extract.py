@@ -13,9 +13,9 @@ from support.shell import Shell
 
 from remote_entry.__main__ import main
 from remote_entry.errors import SqlError
-from remote_entry.extract.landing import committed_parts
+from remote_entry.extract.landing.folder import committed_parts
 from remote_entry.extract.run import extract
-from remote_entry.extract.source import SqlServer
+from remote_entry.extract.server.source import SqlServer
 from remote_entry.extract.watch import Watch
 from submitter.emulator import Emulator
 

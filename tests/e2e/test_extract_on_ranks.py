@@ -25,11 +25,11 @@ from support.shell import CONFIG, Shell, flights_emulator
 
 from remote_entry.__main__ import main
 from remote_entry.errors import ExtractError, SettingsError, SqlError
-from remote_entry.extract.files import Files
-from remote_entry.extract.landing import Attempt, Landing, committed_parts
+from remote_entry.extract.landing.folder import Attempt, Landing, committed_parts
 from remote_entry.extract.run import extract
-from remote_entry.extract.source import SqlServer
+from remote_entry.extract.server.source import SqlServer
 from remote_entry.extract.spec import Spec
+from remote_entry.extract.storage.files import Files
 from remote_entry.extract.watch import Watch
 from remote_entry.extract.workers.on_ranks import Brought, OnRanks
 from remote_entry.extract.workers.ranks import End

@@ -12,9 +12,9 @@ from support.played_database import Played, play_database, reach
 from support.played_source import landed_rows, spec_of
 
 from remote_entry.errors import ExtractError, SqlError
-from remote_entry.extract.landing import committed_parts
+from remote_entry.extract.landing.folder import committed_parts
 from remote_entry.extract.run import extract
-from remote_entry.extract.source import SqlServer
+from remote_entry.extract.server.source import SqlServer
 from remote_entry.extract.watch import Watch
 from remote_entry.extract.workers.processes import Processes
 

@@ -329,7 +329,7 @@ def test_values_that_suddenly_are_long_make_short_batches(played: Played) -> Non
 def test_a_few_rows_need_no_pandas(played: Played) -> None:
     """An extract asks for counts and bounds; pandas alone would be a quarter of its memory."""
     code = (
-        "from remote_entry.extract.source import SqlServer\n"
+        "from remote_entry.extract.server.source import SqlServer\n"
         "print(SqlServer(database).ask('SELECT COUNT_BIG(*) AS n, MIN(id) AS low FROM numbers'))\n"
         "print('pandas' in sys.modules)"
     )

@@ -10,14 +10,14 @@ import pytest
 from support.crash_landing import SILENT, Numbers
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.blob.credential import StorageCredential
-from remote_entry.extract.blob.files import BlobFiles, Patience
-from remote_entry.extract.blob.lease import Timing
-from remote_entry.extract.landing import Landing
-from remote_entry.extract.locations import BlobFolder, location_of
+from remote_entry.extract.landing.folder import Landing
 from remote_entry.extract.run import extract
 from remote_entry.extract.spec import Spec
-from remote_entry.extract.store import Step, no_step
+from remote_entry.extract.storage.blob.credential import StorageCredential
+from remote_entry.extract.storage.blob.files import BlobFiles, Patience
+from remote_entry.extract.storage.blob.lease import Timing
+from remote_entry.extract.storage.locations import BlobFolder, location_of
+from remote_entry.extract.storage.store import Step, no_step
 from remote_entry.library import storage_token_source
 
 pytestmark = [

@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 
 from remote_entry.access_token import AccessToken
 from remote_entry.azure.identity import STORAGE_SCOPE, fresh_token_source
-from remote_entry.extract.blob.credential import StorageCredential
-from remote_entry.extract.blob.files import BlobFiles, Patience
-from remote_entry.extract.blob.lease import Timing
-from remote_entry.extract.landing import Landing, of_last_version
-from remote_entry.extract.locations import BlobFolder
+from remote_entry.extract.landing.folder import Landing, of_last_version
 from remote_entry.extract.run import Outcome, Watch, extract
 from remote_entry.extract.spec import Spec
-from remote_entry.extract.store import Step, no_step
+from remote_entry.extract.storage.blob.credential import StorageCredential
+from remote_entry.extract.storage.blob.files import BlobFiles, Patience
+from remote_entry.extract.storage.blob.lease import Timing
+from remote_entry.extract.storage.locations import BlobFolder
+from remote_entry.extract.storage.store import Step, no_step
 from remote_entry.hidden import Hidden
 from remote_entry.settings import IdentitySettings
 from support.crash_landing import SILENT, WAYS, Numbers

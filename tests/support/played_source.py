@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from remote_entry.errors import SqlError
 from remote_entry.extract.data_set import Column
-from remote_entry.extract.landing import committed_parts
+from remote_entry.extract.landing.folder import committed_parts
 from remote_entry.extract.run import Outcome, extract
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.watch import Watch

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from remote_entry.errors import ExtractError, RemoteEntryError
-from remote_entry.extract.landing import Attempt, Landing
+from remote_entry.extract.landing.folder import Attempt, Landing
 from remote_entry.extract.reader import read_partition
-from remote_entry.extract.source import Source
+from remote_entry.extract.server.source import Source
 from remote_entry.extract.spec import Spec
-from remote_entry.extract.stores import open_store
+from remote_entry.extract.storage.stores import open_store
 from remote_entry.extract.watch import Watch
 
 

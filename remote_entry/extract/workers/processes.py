@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.landing import Attempt
-from remote_entry.extract.source import Source
+from remote_entry.extract.landing.folder import Attempt
+from remote_entry.extract.server.source import Source
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.watch import Watch
 from remote_entry.extract.workers.base import portable, read_in_worker

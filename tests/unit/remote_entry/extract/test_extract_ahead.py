@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from remote_entry.extract.ahead import AHEAD_BYTES, read_ahead
+from remote_entry.extract.server.ahead import AHEAD_BYTES, read_ahead
 
 SMALL = pa.record_batch({"n": pa.array(range(10))})
 LARGE = pa.record_batch({"n": pa.array(["x" * (AHEAD_BYTES // 2)])})

@@ -13,11 +13,11 @@ from remote_entry.access_token import AccessToken
 from remote_entry.azure.identity import STORAGE_SCOPE, fresh_token_source
 from remote_entry.errors import ExtractError, IdentityError, SettingsError
 from remote_entry.extract import committed_parts, open_part
-from remote_entry.extract.blob.credential import StorageCredential
-from remote_entry.extract.blob.lease import Lease, Timing
-from remote_entry.extract.blob.new_blob import NewBlob
-from remote_entry.extract.locations import BlobFolder
-from remote_entry.extract.store import no_step
+from remote_entry.extract.storage.blob.credential import StorageCredential
+from remote_entry.extract.storage.blob.lease import Lease, Timing
+from remote_entry.extract.storage.blob.new_blob import NewBlob
+from remote_entry.extract.storage.locations import BlobFolder
+from remote_entry.extract.storage.store import no_step
 from remote_entry.hidden import Hidden
 from remote_entry.library import Access, _Process
 from remote_entry.settings import IdentitySettings, SqlSettings

@@ -12,7 +12,7 @@ from support import blob_landing
 from support.blob_landing import Lake, play_lake
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.landing import Landing
+from remote_entry.extract.landing.folder import Landing
 
 ROWS, MORE = 4, 3  # what a table has at first, and what it has gained when somebody comes later
 FIRST = list(range(1, ROWS + 1))

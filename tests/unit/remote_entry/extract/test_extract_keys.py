@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.keys import KINDS
+from remote_entry.extract.server.keys import KINDS
 
 ROWVERSION, DATETIME2, INTEGER = KINDS["rowversion"], KINDS["datetime2"], KINDS["integer"]
 DATE, IDENTIFIER = KINDS["date"], KINDS["uniqueidentifier"]

@@ -17,7 +17,7 @@ from support.played_source import (
 )
 
 from remote_entry.errors import ExtractError, SqlError
-from remote_entry.extract.landing import committed_parts
+from remote_entry.extract.landing.folder import committed_parts
 from remote_entry.extract.run import extract
 from remote_entry.extract.watch import Watch
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from remote_entry.extract.files import Files
-from remote_entry.extract.row_groups import GROUP_BYTES, RowGroups
+from remote_entry.extract.landing.row_groups import GROUP_BYTES, RowGroups
+from remote_entry.extract.storage.files import Files
 
 ROWS = 5_000
 

@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 
 from remote_entry.azure.errors import UNAVAILABLE, Cause, network_cause
 from remote_entry.errors import ExtractError, RemoteEntryError
-from remote_entry.extract.locations import BlobFolder
+from remote_entry.extract.storage.locations import BlobFolder
 
 T = TypeVar("T")
 

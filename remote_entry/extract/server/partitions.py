@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column, Key, Partition, Window
-from remote_entry.extract.keys import KINDS, kind_of, kind_of_type, quoted, within
-from remote_entry.extract.schema import find_column
-from remote_entry.extract.source import Source
+from remote_entry.extract.server.keys import KINDS, kind_of, kind_of_type, quoted, within
+from remote_entry.extract.server.schema import find_column
+from remote_entry.extract.server.source import Source
+from remote_entry.extract.server.windows import conditions_of, where
 from remote_entry.extract.spec import Spec
-from remote_entry.extract.windows import conditions_of, where
 
 _MOST_AUTO = 1_000
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Key, Window
-from remote_entry.extract.keys import KeyKind, kind_of, quoted, within
-from remote_entry.extract.source import Source
+from remote_entry.extract.server.keys import KeyKind, kind_of, quoted, within
+from remote_entry.extract.server.source import Source
 from remote_entry.extract.spec import Cursor, Spec
 
 

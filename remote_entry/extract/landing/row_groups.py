@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from remote_entry.extract.store import Sink
+from remote_entry.extract.storage.store import Sink
 
 GROUP_BYTES = 8 * 2**20  # as Arrow has them; compressed it is a fraction
 _SAMPLE_ROWS, _SAMPLE_BYTES = 10_000, 2**20  # whichever is less

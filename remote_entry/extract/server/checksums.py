@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from remote_entry.extract.data_set import Column
-from remote_entry.extract.keys import quoted
-from remote_entry.extract.source import Source
+from remote_entry.extract.server.keys import quoted
+from remote_entry.extract.server.source import Source
+from remote_entry.extract.server.windows import where
 from remote_entry.extract.spec import Spec
-from remote_entry.extract.windows import where
 
 Sums = tuple[int | Decimal, ...]
 

@@ -20,12 +20,12 @@ from azure.core.credentials import TokenCredential
 from azure.storage.blob import BlobClient, ContainerClient, ExponentialRetry
 
 from remote_entry.deadline import Deadline, start_in_background
-from remote_entry.extract.blob.lease import Lease, Timing
-from remote_entry.extract.blob.new_blob import WRITER, NewBlob, was_ours
-from remote_entry.extract.blob.reader import BlobReader
-from remote_entry.extract.blob.sending import NOT_THERE, StorageError, send
-from remote_entry.extract.locations import BlobFolder
-from remote_entry.extract.store import Step, as_json, no_step
+from remote_entry.extract.storage.blob.lease import Lease, Timing
+from remote_entry.extract.storage.blob.new_blob import WRITER, NewBlob, was_ours
+from remote_entry.extract.storage.blob.reader import BlobReader
+from remote_entry.extract.storage.blob.sending import NOT_THERE, StorageError, send
+from remote_entry.extract.storage.locations import BlobFolder
+from remote_entry.extract.storage.store import Step, as_json, no_step
 
 LOCK = "_lock"
 _READERS = 8  # fewer than the SDK's transport keeps connections

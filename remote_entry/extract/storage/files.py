@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.store import Step, as_json, no_step
+from remote_entry.extract.storage.store import Step, as_json, no_step
 
 
 class Files:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column
-from remote_entry.extract.keys import kind_of
+from remote_entry.extract.server.keys import kind_of
 from remote_entry.extract.spec import Spec
 from remote_entry.marked_yaml import nearest
 from remote_entry.reading.describe import Declaration

@@ -5,9 +5,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from remote_entry.extract.files import Files
-from remote_entry.extract.locations import BlobFolder, Location, location_of
-from remote_entry.extract.store import Step, Store, no_step
+from remote_entry.extract.storage.files import Files
+from remote_entry.extract.storage.locations import BlobFolder, Location, location_of
+from remote_entry.extract.storage.store import Step, Store, no_step
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -27,7 +27,7 @@ def open_store(location: Location, step: Step = no_step) -> Store:
     """
     if not isinstance(location, BlobFolder):
         return Files(location, step)
-    from remote_entry.extract.blob.files import BlobFiles
+    from remote_entry.extract.storage.blob.files import BlobFiles
     from remote_entry.library import storage_token_source
 
     return BlobFiles(location, _credential(storage_token_source()), step)
@@ -36,7 +36,7 @@ def open_store(location: Location, step: Step = no_step) -> Store:
 @lru_cache(maxsize=1)
 def _credential(source: "Callable[[], AccessToken]") -> "TokenCredential":
     """Return the process's credential: all of its stores share one token."""
-    from remote_entry.extract.blob.credential import StorageCredential
+    from remote_entry.extract.storage.blob.credential import StorageCredential
 
     return StorageCredential(source)
 

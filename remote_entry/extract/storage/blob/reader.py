@@ -5,8 +5,8 @@ from typing import Any
 
 from azure.storage.blob import BlobClient
 
-from remote_entry.extract.blob.sending import send
-from remote_entry.extract.locations import BlobFolder
+from remote_entry.extract.storage.blob.sending import send
+from remote_entry.extract.storage.locations import BlobFolder
 
 
 class BlobReader(io.RawIOBase):

@@ -7,7 +7,7 @@
     00000002-1/part-00003-00000-….parquet
     00000002-1/_MANIFEST.json      all its parts
 
-Each document is published whole and only if its name is free (``files``), so of two processes one
+Each document is published whole and only if its name is free (``storage``), so of two processes one
 wins each step and the other goes on from there. The log is the watermark: entry 3 can only be
 written by someone who knew entry 2, and only once: that is the compare-and-swap.
 
@@ -29,9 +29,9 @@ from typing import Any, BinaryIO
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column, Key, Partition, Window
-from remote_entry.extract.locations import Location, location_of
-from remote_entry.extract.store import Store
-from remote_entry.extract.stores import open_store
+from remote_entry.extract.storage.locations import Location, location_of
+from remote_entry.extract.storage.store import Store
+from remote_entry.extract.storage.stores import open_store
 
 _LOG = "_log"
 _FORMAT = 1

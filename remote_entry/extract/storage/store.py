@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Protocol
 
-from remote_entry.extract.locations import Location
+from remote_entry.extract.storage.locations import Location
 
 Step = Callable[[str], object]
 

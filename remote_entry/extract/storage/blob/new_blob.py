@@ -17,9 +17,9 @@ from azure.core import MatchConditions
 from azure.storage.blob import BlobBlock, BlobClient
 
 from remote_entry.deadline import Deadline, start_in_background
-from remote_entry.extract.blob.sending import NOT_THERE, TAKEN, StorageError, send
-from remote_entry.extract.locations import BlobFolder
-from remote_entry.extract.store import Step
+from remote_entry.extract.storage.blob.sending import NOT_THERE, TAKEN, StorageError, send
+from remote_entry.extract.storage.locations import BlobFolder
+from remote_entry.extract.storage.store import Step
 
 BLOCK_BYTES = 8 << 20  # times 50,000 blocks: a part may have 390 GB
 WRITER = "writer"  # the metadata by which a writer knows its own blob again

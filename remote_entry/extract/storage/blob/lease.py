@@ -17,7 +17,7 @@ from typing import Any
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
 from remote_entry.errors import ExtractError, RemoteEntryError
-from remote_entry.extract.blob.sending import (
+from remote_entry.extract.storage.blob.sending import (
     LEASE_LOST,
     LEASED,
     NOT_THERE,
@@ -25,8 +25,8 @@ from remote_entry.extract.blob.sending import (
     StorageError,
     send,
 )
-from remote_entry.extract.locations import BlobFolder
-from remote_entry.extract.store import Step
+from remote_entry.extract.storage.locations import BlobFolder
+from remote_entry.extract.storage.store import Step
 
 LEASE_SECONDS = 60  # as long as Azure grants one that ends
 

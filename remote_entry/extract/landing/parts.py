@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Key
-from remote_entry.extract.keys import kind_of
-from remote_entry.extract.landing import Attempt, Part
-from remote_entry.extract.row_groups import RowGroups
-from remote_entry.extract.store import Sink
+from remote_entry.extract.landing.folder import Attempt, Part
+from remote_entry.extract.landing.row_groups import RowGroups
+from remote_entry.extract.server.keys import kind_of
+from remote_entry.extract.storage.store import Sink
 
 Note = Callable[[int, int, int], object]
 

@@ -1,0 +1,1 @@
+"""What is asked of the SQL Server: windows, partitions, columns, sums."""

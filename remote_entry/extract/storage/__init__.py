@@ -1,0 +1,1 @@
+"""Where a data set lies: on a disk, or in a blob container."""
