@@ -2,7 +2,8 @@
 
 from remote_entry.errors import SqlError
 from remote_entry.extract.data_set import Key
-from remote_entry.extract.landing.folder import Attempt, Plan
+from remote_entry.extract.landing.documents import Plan
+from remote_entry.extract.landing.folder import Attempt
 from remote_entry.extract.landing.parts import Place, Shape, place_of, write_parts
 from remote_entry.extract.server.ahead import read_ahead
 from remote_entry.extract.server.keys import within

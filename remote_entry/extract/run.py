@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column, Key, Window
-from remote_entry.extract.landing.folder import Entry, Landing, Plan, of_last_version
+from remote_entry.extract.landing.documents import Entry, Plan
+from remote_entry.extract.landing.folder import Landing, of_last_version
 from remote_entry.extract.server.keys import kind_of
 from remote_entry.extract.server.partitions import lacks_index, partition_key, share
 from remote_entry.extract.server.schema import Drift, columns_of, find_drift, refuse_drift

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.landing.folder import Attempt, Part
+from remote_entry.extract.landing.documents import Part
+from remote_entry.extract.landing.folder import Attempt
 from remote_entry.extract.server.checksums import differences, sums_of_batches, sums_on_server
 from remote_entry.extract.server.partitions import conditions_in
 from remote_entry.extract.server.source import Source

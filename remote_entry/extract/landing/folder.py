@@ -28,101 +28,20 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from remote_entry.errors import ExtractError
-from remote_entry.extract.data_set import Column, Key, Partition, Window
+from remote_entry.extract.landing.documents import (
+    FORMAT,
+    Entry,
+    Part,
+    Plan,
+    entry_of,
+    parts_in,
+    plan_of,
+)
 from remote_entry.extract.storage.locations import Location, location_of
 from remote_entry.extract.storage.store import Store
 from remote_entry.extract.storage.stores import open_store
 
 _LOG = "_log"
-_FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an attempt is to land.
-
-    Attributes:
-        entry: The log's entry that it will become.
-        version: The version of the data set; readers read the last one.
-        window: The rows.
-        cursor: Its column; None without one.
-        spec: ``Spec.content_hash``: others may not work on this plan.
-        columns: The query's columns.
-        counted: How many rows the server counted in the window when it was planned.
-        partition_key: By which column the window is shared; None for one partition of everything.
-        partitions: Its shares.
-        drift: What has changed of the columns since the last window; empty for nothing.
-        is_backfill: Whether the window was asked for by its bounds.
-    """
-
-    entry: int
-    version: int
-    window: Window
-    cursor: Key | None
-    spec: str
-    columns: tuple[Column, ...]
-    counted: int
-    partition_key: Key | None = None
-    partitions: tuple[Partition, ...] = (Partition(),)
-    drift: str = ""
-    is_backfill: bool = False
-
-
-@dataclass(frozen=True)
-class Part:
-    """A committed part.
-
-    Attributes:
-        partition: The number of its partition, from 0.
-        index: Its place there, from 0.
-        file: The Parquet file in the attempt's folder; None for a range that turned out empty.
-        rows: How many rows it has.
-        bytes: Its size.
-        sha256: Of its bytes.
-        lo: The first value of its range, in what the partition is read by; None for where the
-            partition begins.
-        hi: The first value behind it; None for where the partition ends.
-        min: That value of its first row; None without an order or rows.
-        max: That value of its last row.
-        is_last: Whether the partition ends with it.
-    """
-
-    partition: int
-    index: int
-    file: str | None
-    rows: int
-    bytes: int
-    sha256: str
-    lo: str | None
-    hi: str | None
-    min: str | None
-    max: str | None
-    is_last: bool
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of the log: a window that was landed.
-
-    Attributes:
-        number: Its place, from 1.
-        version: The data set's version.
-        window: What it covers.
-        cursor: Its column; None without one.
-        columns: The query's columns then.
-        folder: Where its manifest lies, in the data set's folder.
-        manifest_sha256: Of the manifest's bytes.
-        rows: How many rows it has.
-    """
-
-    number: int
-    version: int
-    window: Window
-    cursor: Key | None
-    columns: tuple[Column, ...]
-    folder: str
-    manifest_sha256: str
-    rows: int
 
 
 class Landing:
@@ -145,7 +64,7 @@ class Landing:
         if names != [_log_name(number) for number in range(1, len(names) + 1)]:
             raise _damaged(self.files.root, f"{_LOG}/ is not 1, 2, 3 …: {', '.join(names)}")
         self.files.read_ahead([f"{_LOG}/{name}" for name in names])
-        return [_entry(self.files.read(f"{_LOG}/{name}"), self.files.root) for name in names]
+        return [entry_of(self.files.read(f"{_LOG}/{name}"), self.files.root) for name in names]
 
     def begin(
         self,
@@ -193,7 +112,7 @@ class Landing:
         """
         plan, parts = attempt.plan, attempt.parts()
         manifest = {
-            "format": _FORMAT,
+            "format": FORMAT,
             **asdict(plan),
             "rows": sum(part.rows for part in parts),
             "parts": [asdict(part) for part in parts],
@@ -213,8 +132,8 @@ class Landing:
             rows=manifest["rows"],
         )
         line = f"{_LOG}/{_log_name(plan.entry)}"
-        self.files.publish(line, {"format": _FORMAT, **asdict(own)})
-        entry = _entry(self.files.read(line), self.files.root)
+        self.files.publish(line, {"format": FORMAT, **asdict(own)})
+        entry = entry_of(self.files.read(line), self.files.root)
         if entry.folder == attempt.folder:
             attempt.clean()
             self._sweep(plan.entry)
@@ -230,7 +149,7 @@ class Landing:
         document = self.files.read(name, sha256=entry.manifest_sha256)
         if document is None:
             raise _damaged(self.files.root, f"{name} is not what entry {entry.number} names")
-        return _parts(document)
+        return parts_in(document)
 
     def attempt(self, folder: str) -> "Attempt":
         """Return an attempt that another process planned.
@@ -245,7 +164,7 @@ class Landing:
                 kind="extract.not-shared",
                 hint="'to' must be a store that all nodes share, such as abfss://…",
             )
-        return Attempt(self.files, folder, _plan(document))
+        return Attempt(self.files, folder, plan_of(document))
 
     def _sweep(self, number: int) -> None:
         """Remove the rows of attempts at earlier entries that were never committed."""
@@ -261,7 +180,7 @@ class Landing:
         """Return the folders of an entry's attempts with their plans, oldest first."""
         folders = [name for name in self.files.names() if name.startswith(f"{number:08d}-")]
         plans = [(name, self.files.read(f"{name}/_PLAN.json")) for name in folders]
-        known = [(name, _plan(document)) for name, document in plans if document is not None]
+        known = [(name, plan_of(document)) for name, document in plans if document is not None]
         return sorted(known, key=lambda pair: _attempt_number(pair[0]))
 
 
@@ -336,7 +255,7 @@ class Attempt:
         return [name for name in self.files.names(f"{self.folder}/_parts") if name[0] != "."]
 
     def _parts_in(self, name: str) -> list[Part]:
-        return _parts(self.files.read(f"{self.folder}/_parts/{name}"))
+        return parts_in(self.files.read(f"{self.folder}/_parts/{name}"))
 
 
 def committed_parts(folder: str | Location) -> list[Path | str]:
@@ -393,39 +312,6 @@ def _log_name(number: int) -> str:
 
 def _attempt_number(folder: str) -> int:
     return int(folder.partition("-")[2])
-
-
-def _plan(document: Mapping[str, Any]) -> Plan:
-    known = _typed(document)
-    partition_key = document["partition_key"]
-    known["partition_key"] = Key(**partition_key) if partition_key else None
-    known["partitions"] = tuple(Partition(**each) for each in document["partitions"])
-    return Plan(**known)
-
-
-def _parts(document: Mapping[str, Any]) -> list[Part]:
-    return [Part(**part) for part in document["parts"]]
-
-
-def _entry(document: Mapping[str, Any], root: Location) -> Entry:
-    known = _typed(document)
-    if known.pop("format") != _FORMAT:
-        raise ExtractError(
-            f"The data set in {root} was written by another version of this program",
-            kind="extract.damaged",
-            hint="use that version, or extract into a new name",
-        )
-    return Entry(**known)
-
-
-def _typed(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what plans and entries have in common in their own types, the rest as it is."""
-    return {
-        **document,
-        "window": Window(**document["window"]),
-        "cursor": Key(**document["cursor"]) if document["cursor"] else None,
-        "columns": tuple(Column(**column) for column in document["columns"]),
-    }
 
 
 def _damaged(root: Location, what: str) -> ExtractError:

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Key
-from remote_entry.extract.landing.folder import Attempt, Part
+from remote_entry.extract.landing.documents import Part
+from remote_entry.extract.landing.folder import Attempt
 from remote_entry.extract.landing.row_groups import RowGroups
 from remote_entry.extract.server.keys import kind_of
 from remote_entry.extract.storage.store import Sink
