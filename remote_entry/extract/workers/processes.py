@@ -12,11 +12,13 @@ import errno
 import multiprocessing
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, ForkProcess
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -28,6 +30,8 @@ from remote_entry.extract.watch import Watch
 from remote_entry.extract.workers.base import read_in_worker
 
 _STOP_SECONDS = 5.0
+_THREADS = Path("/proc/self/task")
+_MOST_SECONDS_OF_ENDING = 1.0  # libraries may have threads of their own, which stay
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 # What a worker says: its kind, and what belongs to it.
@@ -56,6 +60,7 @@ class Processes:
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> "Processes":  # noqa: PYI034 - Self is new in Python 3.11
+        _wait_for_ended_threads()
         context = multiprocessing.get_context("fork")
         for _ in range(self._count):
             self._workers.append(self._fork(context))
@@ -127,6 +132,19 @@ class Processes:
         self._workers.remove(worker)
         line.close()
         return busy.pop(line)
+
+
+def _wait_for_ended_threads() -> None:
+    """Wait until threads that are over for Python are so for the kernel, too.
+
+    On its way out each gives back what OpenSSL kept for it, under a lock. A fork in that moment
+    copies the lock and not its holder: a worker's driver then waits for it for ever (seen in about
+    one of a hundred extracts that had read the vault themselves).
+    """
+    deadline = time.monotonic() + _MOST_SECONDS_OF_ENDING
+    with contextlib.suppress(OSError):  # no Linux
+        while len([*_THREADS.iterdir()]) > 1 and time.monotonic() < deadline:
+            time.sleep(0.002)
 
 
 def _work(
