@@ -90,13 +90,14 @@ class Lane:
             wrong += [f"[{each}]" for each in [cell.after(stage)] if each]
         run_sql(self.writer, f"DROP TABLE {table}")
         seconds = time.monotonic() - started
-        got = f"{_ended(exit_code)}{_message_in(stage.said('first'))}"
-        kept = f"; again: {MORE + ROWS:,} rows, each once"
+        kept = f"then {MORE + ROWS:,} rows, each once"
+        outcome = "; ".join(wrong or [kept])
+        message = _message_in(stage.said("first"))
         return Row(
             f"extract: {cell.where}",
             f"{cell.fault} ({cell.cursor})" if cell.cursor != "rowversion" else cell.fault,
-            f"{_ended(cell.exit_code)}{cell.says}{kept}",
-            got + "".join([kept] if not wrong else [f" {each}" for each in wrong]),
+            f"{_ended(cell.exit_code)}, {kept}: {cell.says}",
+            f"{_ended(exit_code)}, {outcome}{': ' if message else ''}{message}",
             round(seconds, 1),
             ok=not wrong,
         )
@@ -113,7 +114,7 @@ class Lane:
         """Say what is wrong with the first run."""
         said = stage.said("first")
         if exit_code != cell.exit_code:
-            yield f"[expected {_ended(cell.exit_code)}not {_ended(exit_code)}{said[-9000:]}]"
+            yield f"[expected {_ended(cell.exit_code)}, not {_ended(exit_code)}: {said[-9000:]}]"
         if not re.search(cell.says, " ".join(said.split())):
             yield f"[it does not say {cell.says!r}: {said[-400:]}]"
         if not all(has_been() for has_been in stage.met):
@@ -147,10 +148,10 @@ def _sign_in(cell: ExtractCell) -> Mapping[str, str | None]:
 
 def _ended(exit_code: int | None) -> str:
     if exit_code is None:
-        return "hung; "
+        return "hung"
     if exit_code < 0:
-        return f"ended by {signal.Signals(-exit_code).name} "
-    return f"exit {exit_code}: "
+        return f"ended by {signal.Signals(-exit_code).name}"
+    return f"exit {exit_code}"
 
 
 def _message_in(said: str) -> str:

@@ -357,7 +357,7 @@ def main() -> None:
             rows.append(row)
             mark = "ok  " if row.ok else "FAIL"
             got = row.got[:110]
-            print(f"{mark} {row.seconds:5.1f} s  {row.where:24} {row.fault:40} {got}", flush=True)
+            print(f"{mark} {row.seconds:5.1f} s  {row.where:27} {row.fault:40} {got}", flush=True)
     (ROOT / "build").mkdir(exist_ok=True)
     content = json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False)
     (ROOT / "build/faults.json").write_text(content + "\n", encoding="utf-8")

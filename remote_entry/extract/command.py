@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -50,11 +50,19 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
     if rank is not None and rank.number > 0:
         return _follow(rank, spec, environ)
     began, clock = datetime.now(timezone.utc), time.monotonic()
-    access = find_access(environ)
     progress = Progress()
     watch = Watch(progress.begin, progress.note, progress.warn)
-    # The workers are forked before anything is connected.
-    with _telling(progress), _workers(spec, access, rank) as workers:
+    connections = _connections(spec)
+    workers: Workers | None = None
+    with ExitStack() as stack:
+        stack.enter_context(_telling(progress))
+        if connections > 1 and rank is None:  # forked before anybody signs in
+            processes = Processes(connections, lambda: _connect(spec, find_access(environ)))
+            workers = stack.enter_context(processes)
+        access = find_access(environ)
+        if connections > 1 and rank is not None:
+            ranks = OnRanks(rank, derive_key(access.bundle, rank.job), connections, _say)
+            workers = stack.enter_context(ranks)
         database = open_run_database(access, setup=spec.session_setup)
         outcome = extract(spec, SqlServer(database), watch, workers=workers, bounds=bounds)
     around = Circumstances(
@@ -91,18 +99,6 @@ def _telling(progress: Progress) -> Iterator[None]:
         raise
     finally:
         log.removeHandler(handler)
-
-
-def _workers(
-    spec: Spec, access: Access, rank: Rank | None
-) -> AbstractContextManager[Workers | None]:
-    """Return who reads: others, if there is more than one partition to read at a time."""
-    connections = _connections(spec)
-    if connections == 1:
-        return nullcontext()
-    if rank is not None:
-        return OnRanks(rank, derive_key(access.bundle, rank.job), connections, _say)
-    return Processes(connections, lambda: _connect(spec, access))
 
 
 def _follow(rank: Rank, spec: Spec, environ: Mapping[str, str]) -> int:

@@ -1,9 +1,11 @@
 """Partitions in processes of this machine, one connection each.
 
-The processes are forked before this one opens a connection or starts a thread, so they inherit
-what the supervisor handed over (secrets, the socket for tokens) and nothing that two could use at
-once. One that is killed is not replaced: memory may be what was short. The others take its
-partition; when none is left, the extract ends and the next run goes on.
+The processes are forked before this one signs in, connects or starts a thread: a lock that a
+library holds in the moment of a fork would never be released in the copy (seen with OpenSSL, in
+about one of a hundred extracts that had read the vault before). They inherit what the supervisor
+handed over (secrets, the socket for tokens) and nothing that two could use at once. One that is
+killed is not replaced: memory may be what was short. The others take its partition; when none is
+left, the extract ends and the next run goes on.
 """
 
 import contextlib
@@ -43,7 +45,7 @@ class Processes:
 
     Args:
         count: How many.
-        open_source: Connects to the server; called in each process.
+        open_source: Signs in and connects to the server; called in each process.
     """
 
     def __init__(self, count: int, open_source: Callable[[], Source]) -> None:
