@@ -227,7 +227,7 @@ def test_ranks_land_what_one_node_would(job: Job, on_one_node: list[Any]) -> Non
     for rank in (1, 2):
         assert f"rank {rank} of 4 ends: rank 0 has ended well" in log
     assert PASSWORD not in log
-    assert "distributed" not in log  # Dask's own news
+    assert " - INFO - " not in log  # Dask's own news; it may warn, where the machine is slow
     for path in job.folder.rglob("*"):  # with what each rank has in its folder for temporary files
         if path.is_file():
             content = path.read_bytes()
