@@ -27,7 +27,7 @@ demo-extract: .venv/ready
 	@$(BIN)/python tests/demo_extract.py
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: .venv/ready
 	$(BIN)/ruff check .
