@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from support.played_database import PASSWORD, Played, play_database, reach
+from support.played_database import PASSWORD, Played, play_numbers, reach
 from support.played_source import SILENT, spec_of
 from support.ranks import Worker, key_of, ranks
 from support.shell import CONFIG, Shell, flights_emulator
@@ -46,15 +46,8 @@ MAY_BE_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    """Start a server with a table; a few rows have no number."""
-    with play_database(tmp_path_factory.mktemp("authority")) as running:
-        running.run("CREATE TABLE v (id int, name nvarchar(40), rv rowversion)")
-        for first in range(0, ROWS, 1000):
-            values = ", ".join(
-                f"({n if n % 999 else 'NULL'}, N'naïve')" for n in range(first, first + 1000)
-            )
-            running.run(f"INSERT INTO v (id, name) VALUES {values}")  # noqa: S608 - ours
-        running.database.engine.dispose()  # sessions are counted
+    """Start a server with a table of numbers."""
+    with play_numbers(tmp_path_factory.mktemp("authority"), ROWS) as running:
         yield running
 
 

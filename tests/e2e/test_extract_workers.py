@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.played_database import Played, play_database, reach
+from support.played_database import Played, play_numbers, reach
 from support.played_source import landed_rows, spec_of
 
 from remote_entry.errors import ExtractError, SqlError
@@ -25,15 +25,8 @@ PARTITION = {"column": "id", "parts": 6, "connections": CONNECTIONS}
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    """Start a server with a table; a few rows have no number."""
-    with play_database(tmp_path_factory.mktemp("authority")) as running:
-        running.run("CREATE TABLE v (id int, name nvarchar(40), rv rowversion)")
-        for first in range(0, ROWS, 1000):
-            values = ", ".join(
-                f"({n if n % 999 else 'NULL'}, N'naïve')" for n in range(first, first + 1000)
-            )
-            running.run(f"INSERT INTO v (id, name) VALUES {values}")  # noqa: S608 - ours
-        running.database.engine.dispose()  # sessions are counted
+    """Start a server with a table of numbers."""
+    with play_numbers(tmp_path_factory.mktemp("authority"), ROWS) as running:
         yield running
 
 

@@ -76,6 +76,25 @@ def play_database(folder: Path) -> Iterator[Played]:
         os.environ["SSL_CERT_FILE"] = before
 
 
+@contextmanager
+def play_numbers(folder: Path, rows: int) -> Iterator[Played]:
+    """Start a server with a table ``v`` of the first numbers; a few of its rows have none.
+
+    Args:
+        folder: Where to put the authority's certificate.
+        rows: How many there are, a multiple of 1,000.
+    """
+    with play_database(folder) as running:
+        running.run("CREATE TABLE v (id int, name nvarchar(40), rv rowversion)")
+        for first in range(0, rows, 1000):
+            values = ", ".join(
+                f"({n if n % 999 else 'NULL'}, N'naïve')" for n in range(first, first + 1000)
+            )
+            running.run(f"INSERT INTO v (id, name) VALUES {values}")  # noqa: S608 - ours
+        running.database.engine.dispose()  # sessions are counted
+        yield running
+
+
 def reach(
     port: int,
     waits: list[float],
