@@ -255,7 +255,7 @@ def script() -> Iterator[RemoteCell]:
         1222: "sql.lock-timeout",
         3960: "sql.snapshot-conflict",
     }
-    lasting = {229: "sql.permission-denied", 208: "sql.failed"}
+    lasting = {229: "sql.permission-denied", 208: "sql.no-such-table"}
     for service, at in (("SQL query", "query"), ("mid-stream", "rows")):
 
         def cell(

@@ -107,6 +107,20 @@ CONDITIONS = {
         "run the whole transaction again",
         transient=True,
     ),
+    3952: Condition(
+        "snapshot-off",
+        "the database does not allow snapshot isolation",
+        "ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON, or read with another isolation level",
+    ),
+    102: Condition("syntax", "the query is no T-SQL", "correct it where the server points"),
+    207: Condition(
+        "no-such-column", "a column is not there", "check its spelling, and the table's columns"
+    ),
+    208: Condition(
+        "no-such-table",
+        "the database has no such table or view, or the login may not see it",
+        "check its name with the schema, SQL_DATABASE, and what the login is granted",
+    ),
     229: Condition(
         "permission-denied",
         "the login may not do that",

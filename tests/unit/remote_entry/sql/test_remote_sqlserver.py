@@ -216,7 +216,7 @@ def test_connector_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ("01000", "Can't open lib '/x.so' : file not found (0) (SQL…)", "sql.driver-missing", None),
         ("08S01", "Communication link failure (104) (SQLExecDirectW)", "sql.connection-lost", None),
-        ("42S02", "Invalid object name 'x'. (208) (SQLExecDirectW)", "sql.failed", 208),
+        ("42S02", "Invalid object name 'x'. (208) (SQLExecDirectW)", "sql.no-such-table", 208),
     ],
 )
 def test_conditions_are_told_apart(state: str, message: str, kind: str, number: int | None) -> None:
