@@ -92,8 +92,10 @@ def load_file(path: Path, *, hint: str = "Check the path.") -> MarkedYaml:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise YamlError(f"There is no file {path} (looked in {Path.cwd()}). {hint}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise YamlError(f"{path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise YamlError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise YamlError(f"{path} cannot be read: it is not UTF-8.") from None
     return load(text, str(path))
 
 
