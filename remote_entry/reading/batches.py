@@ -1,5 +1,6 @@
 """The rows of one executed query as Arrow batches, whoever brought them."""
 
+import contextlib
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -96,5 +97,6 @@ class Batches:
     def close(self) -> None:
         """Let go of the connection; rows that were not read are lost."""
         self._first = None
-        self._stream.batches.close()
-        self._stream.close()
+        with contextlib.suppress(ValueError):  # a thread that was left behind still fetches
+            self._stream.batches.close()
+            self._stream.close()

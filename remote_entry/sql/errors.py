@@ -107,11 +107,15 @@ CONDITIONS = {
         "run the whole transaction again",
         transient=True,
     ),
-    3952: Condition(
-        "snapshot-off",
-        "the database does not allow snapshot isolation",
-        "ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON, or read with another isolation level",
+    229: Condition(
+        "permission-denied",
+        "the login may not do that",
+        "grant its database user what the query needs, or query something else",
     ),
+}
+
+# What is wrong with a query, and never ends a session.
+QUERY_CONDITIONS = {
     102: Condition("syntax", "the query is no T-SQL", "correct it where the server points"),
     207: Condition(
         "no-such-column", "a column is not there", "check its spelling, and the table's columns"
@@ -121,10 +125,10 @@ CONDITIONS = {
         "the database has no such table or view, or the login may not see it",
         "check its name with the schema, SQL_DATABASE, and what the login is granted",
     ),
-    229: Condition(
-        "permission-denied",
-        "the login may not do that",
-        "grant its database user what the query needs, or query something else",
+    3952: Condition(
+        "snapshot-off",
+        "the database does not allow snapshot isolation",
+        "ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON, or read with another isolation level",
     ),
 }
 
@@ -230,8 +234,9 @@ def _native_number(text: str) -> int | None:
 
 def _condition(state: str, text: str, number: int | None) -> Condition:
     """Return what a number says, or else what the text says, or else what the state says."""
-    if number in CONDITIONS:
-        return CONDITIONS[number]
+    known = {**CONDITIONS, **QUERY_CONDITIONS}
+    if number in known:
+        return known[number]
     if state == "HYT00" and "Query timeout" in text:
         return QUERY_TIMEOUT
     if state == "08S01":  # communication link failure: there was a connection

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 AHEAD_BYTES = 8 * 2**20
+_LEAVE_SECONDS = 1.0
+_LOOK_SECONDS = 0.5  # a Ctrl-C can miss a thread that waits without an end
 
 
 @contextmanager
@@ -27,11 +29,15 @@ def read_ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[pa.Record
     shelf = _Shelf()
     thread = threading.Thread(target=_fetch, args=(batches, shelf), name="read-ahead", daemon=True)
     thread.start()
+    patience = None
     try:
         yield iter(shelf.take, None)
+    except KeyboardInterrupt:  # a server that fell silent must not keep anybody
+        patience = _LEAVE_SECONDS
+        raise
     finally:
         shelf.give_up()
-        thread.join()
+        thread.join(patience)
 
 
 def _fetch(batches: Iterable[pa.RecordBatch], shelf: "_Shelf") -> None:
@@ -75,7 +81,8 @@ class _Shelf:
     def take(self) -> pa.RecordBatch | None:
         """Return the next batch; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._batches or self._is_over)
+            while not self._changed.wait_for(self._has_news, _LOOK_SECONDS):
+                continue
             if self._batches:
                 batch = self._batches.popleft()
                 self._bytes -= batch.nbytes
@@ -90,3 +97,6 @@ class _Shelf:
         with self._changed:
             self._is_unwanted = True
             self._changed.notify_all()
+
+    def _has_news(self) -> bool:
+        return bool(self._batches) or self._is_over

@@ -1,12 +1,13 @@
 """Batches that are fetched while others are being written."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pyarrow as pa
 import pytest
 
 from remote_entry.extract.server.ahead import AHEAD_BYTES, read_ahead
+from remote_entry.reading.batches import Batches, Stream
 
 SMALL = pa.record_batch({"n": pa.array(range(10))})
 LARGE = pa.record_batch({"n": pa.array(["x" * (AHEAD_BYTES // 2)])})
@@ -62,3 +63,18 @@ def test_who_leaves_early_finds_the_source_idle() -> None:
         next(ahead)
     source.close()
     assert not [each for each in threading.enumerate() if each.name == "read-ahead"]
+
+
+def test_ctrl_c_does_not_wait_for_a_silent_source() -> None:
+    """The fetch that goes on is left behind; closing what it reads says nothing of it."""
+    answers = threading.Event()
+
+    def silent() -> Generator[pa.RecordBatch, None, None]:
+        answers.wait(60)
+        yield from ()
+
+    stream = Batches(Stream(pa.schema([]), silent(), lambda: None))
+    with pytest.raises(KeyboardInterrupt), stream, read_ahead(stream):
+        raise KeyboardInterrupt
+    assert not answers.is_set()
+    answers.set()
