@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,9 @@ def land_in_processes(
         limits()
         return SqlServer(reach(played.server.port, []), batch_rows=250)
 
+    while played.server.sessions():
+        time.sleep(0.01)
+    time.sleep(0.3)  # the server's threads end here, and a fork would copy a lock of one for ever
     with Processes(CONNECTIONS, open_source) as workers:
         watch = Watch(lambda *_: None, lambda *_: meanwhile(workers), warnings.append)
         source = SqlServer(reach(played.server.port, []))
