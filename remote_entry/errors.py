@@ -122,7 +122,7 @@ class ExtractError(RemoteEntryError):
 
 
 class SpecError(ExtractError):
-    """What an extract's file says is wrong, or not built yet."""
+    """What an extract's file says is wrong."""
 
     exit_code = 2
 

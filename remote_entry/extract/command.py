@@ -61,7 +61,7 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
             workers = stack.enter_context(processes)
         access = find_access(environ)
         if connections > 1 and rank is not None:
-            ranks = OnRanks(rank, derive_key(access.bundle, rank.job), connections, _say)
+            ranks = OnRanks(rank, derive_key(access.bundle, rank.job), connections, progress.say)
             workers = stack.enter_context(ranks)
         database = open_run_database(access, setup=spec.session_setup)
         outcome = extract(spec, SqlServer(database), watch, workers=workers, bounds=bounds)
@@ -103,17 +103,17 @@ def _telling(progress: Progress) -> Iterator[None]:
 
 def _follow(rank: Rank, spec: Spec, environ: Mapping[str, str]) -> int:
     """Read for rank 0, if it wants so many; return the exit code."""
-    connections = _connections(spec)
+    connections, say = _connections(spec), Progress().say
     if connections == 1 or rank.number > connections:
         who = "rank 0 alone reads" if connections == 1 else f"ranks 1 to {connections} read"
-        _say(f"{rank} has nothing to do: {who}, by the spec's partition")
+        say(f"{rank} has nothing to do: {who}, by the spec's partition")
         return 0
 
     def sign_in() -> tuple[ClusterKey, Callable[[], Source]]:
         access = find_access(environ)
         return derive_key(access.bundle, rank.job), lambda: _connect(spec, access)
 
-    return read_for_rank_zero(rank, sign_in, _say)
+    return read_for_rank_zero(rank, sign_in, say)
 
 
 def _connections(spec: Spec) -> int:
@@ -128,12 +128,6 @@ def _connect(spec: Spec, access: Access) -> SqlServer:
     source = SqlServer(open_run_database(access, setup=spec.session_setup))
     source.release()
     return source
-
-
-def _say(line: str) -> None:
-    """Print one line for the log."""
-    sys.stderr.write(f"remote_entry: {line}\n")
-    sys.stderr.flush()
 
 
 def _summary(spec: Spec, outcome: Outcome) -> str:

@@ -15,7 +15,7 @@ from remote_entry.extract.server.schema import Drift, columns_of, find_drift, re
 from remote_entry.extract.server.source import Source
 from remote_entry.extract.server.windows import asked_window, count_rows, next_window, refuse_nulls
 from remote_entry.extract.spec import Spec
-from remote_entry.extract.storage.store import Step, Store, no_step
+from remote_entry.extract.storage.store import Store
 from remote_entry.extract.storage.stores import open_store
 from remote_entry.extract.verify import Verification, verify
 from remote_entry.extract.watch import Watch
@@ -76,7 +76,6 @@ def extract(
     *,
     workers: Workers | None = None,
     bounds: Bounds | None = None,
-    step: Step = no_step,
     store: Store | None = None,
 ) -> Outcome:
     """Land everything that is new.
@@ -87,14 +86,13 @@ def extract(
         watch: Is told of it.
         workers: Who reads the partitions; this process, one after the other, if left out.
         bounds: The range to land in place of what is new.
-        step: Is told before each change on the disk.
         store: Where to, in place of what the spec's location opens.
 
     Raises:
         ExtractError: What was landed before, or the data, forbids it.
         SqlError: The server refused a query, or went away too often.
     """
-    landing = Landing(store or open_store(spec.folder, step))
+    landing = Landing(store or open_store(spec.folder))
     declared = source.describe(f"SELECT q.* FROM {spec.relation}")  # noqa: S608 - the user's own query
     columns = columns_of(declared, spec)
     key = partition_key(spec, columns)
@@ -188,7 +186,8 @@ class _Work:
         self.source.release()  # a connection that waits beside the readers' is one too many
         self.workers.read(self.spec, attempt, left, self.watch)
         verification = verify(attempt, self.spec, self.source)
-        entry = self.landing.commit(attempt, {"verification": verification.as_json()})
+        facts = {"verification": verification.as_json()}
+        entry = self.landing.commit(attempt, facts, entries)
         is_ours = entry.folder == attempt.folder
         if not is_ours and self.spec.cursor is None:
             attempt.discard()

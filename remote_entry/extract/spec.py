@@ -1,12 +1,10 @@
 """What to extract, from where to where: a YAML file, checked like a job file.
 
-    name: flights
-    table: dbo.flights            # or query: a SELECT without ORDER BY
-    cursor: {column: rv, kind: rowversion}
-    partition: {column: id}       # read over several connections
-    to: /mnt/lake
-
-Everything that the format will have is known here; what is not built yet is refused by name.
+name: flights
+table: dbo.flights            # or query: a SELECT without ORDER BY
+cursor: {column: rv, kind: rowversion}
+partition: {column: id}       # read over several connections
+to: /mnt/lake
 """
 
 import hashlib
@@ -43,7 +41,6 @@ _MOST_SECONDS = 366 * 86400
 # name, schema.name, or three parts; each bare or in brackets
 _PART = r"(?:\[(?:[^\]]|\]\])+\]|[\w@#$]+)"
 _TABLE = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")
-_NOT_BUILT = "is not built yet."
 
 
 class _Section(BaseModel):

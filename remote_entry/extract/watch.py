@@ -10,7 +10,7 @@ Note = Callable[[int, int, int], object]
 
 @dataclass(frozen=True)
 class Watch:
-    """Three ears.
+    """What is called meanwhile.
 
     Attributes:
         begin: Receives a window, how many rows it has, and how many of them are landed already.

@@ -1,6 +1,6 @@
 """The rows of one executed query as Arrow batches, whoever brought them."""
 
-import contextlib
+import inspect
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -97,6 +97,8 @@ class Batches:
     def close(self) -> None:
         """Let go of the connection; rows that were not read are lost."""
         self._first = None
-        with contextlib.suppress(ValueError):  # a thread that was left behind still fetches
-            self._stream.batches.close()
-            self._stream.close()
+        if inspect.getgeneratorstate(self._stream.batches) == inspect.GEN_RUNNING:
+            # A thread that was left behind is still in it.
+            return
+        self._stream.batches.close()
+        self._stream.close()

@@ -234,9 +234,9 @@ def _native_number(text: str) -> int | None:
 
 def _condition(state: str, text: str, number: int | None) -> Condition:
     """Return what a number says, or else what the text says, or else what the state says."""
-    known = {**CONDITIONS, **QUERY_CONDITIONS}
-    if number in known:
-        return known[number]
+    for conditions in (CONDITIONS, QUERY_CONDITIONS):
+        if number in conditions:
+            return conditions[number]
     if state == "HYT00" and "Query timeout" in text:
         return QUERY_TIMEOUT
     if state == "08S01":  # communication link failure: there was a connection

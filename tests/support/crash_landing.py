@@ -28,6 +28,7 @@ from remote_entry.extract.data_set import Column
 from remote_entry.extract.landing.folder import committed_parts
 from remote_entry.extract.run import extract
 from remote_entry.extract.spec import Spec
+from remote_entry.extract.storage.stores import open_store
 from remote_entry.extract.watch import Watch
 from remote_entry.reading.describe import Declaration
 
@@ -105,7 +106,7 @@ def land(
         if len(steps) - 1 == at:
             then()
 
-    extract(spec, Numbers(rows), SILENT, step=step)
+    extract(spec, Numbers(rows), SILENT, store=open_store(spec.folder, step))
     return steps
 
 

@@ -62,7 +62,7 @@ INNOCENTS: Mapping[str, tuple[str, str | bytes]] = {
                 "packages": {
                     "a": {
                         "version": "1.0.0",
-                        "resolved": "https://packages.example/@types/node/-/node-1.tgz",
+                        "resolved": "https://git.example.org/@types/node/-/node-1",
                         "integrity": "sha512-"
                         + base64.b64encode(hashlib.sha512(b"a").digest()).decode(),
                     }

@@ -100,12 +100,15 @@ class Landing:
             if self.files.publish(f"{folder}/_PLAN.json", asdict(own)):
                 return Attempt(self.files, folder, own), False
 
-    def commit(self, attempt: "Attempt", facts: Mapping[str, Any]) -> Entry:
+    def commit(
+        self, attempt: "Attempt", facts: Mapping[str, Any], earlier: Sequence[Entry]
+    ) -> Entry:
         """Make a complete attempt part of the data set.
 
         Args:
             attempt: All of its parts are committed.
             facts: What else the manifest says.
+            earlier: The entries before it.
 
         Returns:
             The entry that the log has now: another attempt's if that was first.
@@ -136,7 +139,7 @@ class Landing:
         entry = entry_of(self.files.read(line), self.files.root)
         if entry.folder == attempt.folder:
             attempt.clean()
-            self._sweep(plan.entry)
+            self._sweep(earlier, plan.entry)
         return entry
 
     def parts(self, entry: Entry) -> list[Part]:
@@ -166,9 +169,9 @@ class Landing:
             )
         return Attempt(self.files, folder, plan_of(document))
 
-    def _sweep(self, number: int) -> None:
+    def _sweep(self, earlier_entries: Sequence[Entry], number: int) -> None:
         """Remove the rows of attempts at earlier entries that were never committed."""
-        committed = {entry.folder for entry in self.log()}
+        committed = {entry.folder for entry in earlier_entries}
         for folder in self.files.names():
             earlier, _, attempt = folder.partition("-")
             if not (earlier.isdecimal() and attempt.isdecimal()) or folder in committed:

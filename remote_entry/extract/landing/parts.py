@@ -2,7 +2,7 @@
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -15,8 +15,7 @@ from remote_entry.extract.landing.folder import Attempt
 from remote_entry.extract.landing.row_groups import RowGroups
 from remote_entry.extract.server.keys import kind_of
 from remote_entry.extract.storage.store import Sink
-
-Note = Callable[[int, int, int], object]
+from remote_entry.extract.watch import Note
 
 
 @dataclass(frozen=True)

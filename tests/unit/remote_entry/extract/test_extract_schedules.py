@@ -19,6 +19,8 @@ from support.played_source import (
     spec_of,
 )
 
+from remote_entry.extract.storage.stores import open_store
+
 _NUMBER = itertools.count()
 
 
@@ -116,10 +118,14 @@ class Life:
             self.change(self.writer, *change)
             dying = () if other_at is None else (other_at,)
             with contextlib.suppress(Killed):
-                land(self.spec, self.source, step=at_step(dying, die))
+                self.land_stepwise(at_step(dying, die))
 
         with contextlib.suppress(Killed):
-            land(self.spec, self.source, step=at_step((at,), overtake))
+            self.land_stepwise(at_step((at,), overtake))
+
+    def land_stepwise(self, step: Callable[[str], object]) -> None:
+        """Run, and be told before each change on the disk."""
+        land(self.spec, self.source, store=open_store(self.spec.folder, step))
 
     def cut_off(self, batch: int, change: tuple[str, int]) -> None:
         """Run with a connection that breaks once in mid-stream, while the table changes."""

@@ -68,7 +68,7 @@ def test_a_spec_needs_little(tmp_path: Path) -> None:
     ],
 )
 def test_each_mistake_has_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
-    """And what is not built yet is refused by name."""
+    """And nothing of what may be a key is quoted."""
     with pytest.raises(SpecError) as caught:
         read(tmp_path, GOOD.replace(old, new))
     assert said in str(caught.value)
