@@ -1,14 +1,14 @@
 """Partitions over several connections: processes, their deaths, and what the server sees."""
 
 import os
-import resource
-import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from multiprocessing import Pipe
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from support.forked_run import ForkedRun
+from support.land_in_workers import Asked, Told, land_in_workers
 from support.played_database import Played, play_numbers, reach
 from support.played_source import landed_rows, spec_of
 
@@ -16,8 +16,8 @@ from remote_entry.errors import ExtractError, SqlError
 from remote_entry.extract.landing.folder import committed_parts
 from remote_entry.extract.run import extract
 from remote_entry.extract.server.source import SqlServer
+from remote_entry.extract.spec import Spec
 from remote_entry.extract.watch import Watch
-from remote_entry.extract.workers.processes import Processes
 
 ROWS = 6_000
 CONNECTIONS = 2
@@ -42,40 +42,35 @@ def land_in_processes(
     played: Played,
     folder: Path,
     *,
-    meanwhile: Callable[[Processes], object] = lambda _: None,
-    limits: Callable[[], object] = lambda: None,
-    **changes: Any,
-) -> tuple[Any, list[str]]:
+    killed: Literal["nobody", "one", "all"] = "nobody",
+    file_bytes: int | None = None,
+    sessions: list[int] | None = None,
+) -> tuple[Spec, list[str]]:
     """Extract in processes.
 
     Args:
         played: The server.
         folder: Where to.
-        meanwhile: Called with the workers whenever rows are written.
-        limits: Called in each worker first.
-        **changes: Of the spec.
+        killed: Who is killed as soon as rows are written.
+        file_bytes: How large a file may become.
+        sessions: Receives how many the server had, whenever it was looked at.
 
     Returns:
         The spec and the warnings.
     """
-    spec = spec_of(folder, **{"partition": PARTITION, "rows_per_file": 500, **changes})
-    warnings: list[str] = []
-
-    def open_source() -> SqlServer:
-        limits()
-        return SqlServer(reach(played.server.port, []), batch_rows=250)
-
-    while played.server.sessions():
-        time.sleep(0.01)
-    time.sleep(0.3)  # the server's threads end here, and a fork would copy a lock of one for ever
-    with Processes(CONNECTIONS, open_source) as workers:
-        watch = Watch(lambda *_: None, lambda *_: meanwhile(workers), warnings.append)
-        source = SqlServer(reach(played.server.port, []))
-        try:
-            extract(spec, source, watch, workers=workers)
-        finally:
-            source.release()
-    return spec, warnings
+    spec = spec_of(folder, partition=PARTITION, rows_per_file=500)
+    authority = Path(os.environ["SSL_CERT_FILE"])
+    asked = Asked(spec, played.server.port, authority, CONNECTIONS, killed, file_bytes)
+    ours, theirs = Pipe()
+    with ours, theirs:
+        run = ForkedRun(land_in_workers, asked, theirs)
+        while not run.has_ended(within=0.01):
+            (sessions if sessions is not None else []).append(len(played.server.sessions()))
+        assert run.end(within=0) == 0
+        told: Told = ours.recv()
+    if told.error is not None:
+        raise told.error
+    return spec, told.warnings
 
 
 def numbers(spec: Any) -> list[int]:
@@ -88,12 +83,9 @@ EXPECTED = sorted(n if n % 999 else 0 for n in range(ROWS))
 
 def test_processes_land_what_one_would(played: Played, tmp_path: Path) -> None:
     """Over no more connections at a time than were asked for, one of them each partition's own."""
+    played.server.faults.add(at="query", delay=0.2, matching="ORDER BY q", times=CONNECTIONS)
     sessions: list[int] = []
-    spec, warnings = land_in_processes(
-        played,
-        tmp_path,
-        meanwhile=lambda _: sessions.append(len(played.server.sessions())),
-    )
+    spec, warnings = land_in_processes(played, tmp_path, sessions=sessions)
     assert numbers(spec) == EXPECTED
     assert len(committed_parts(spec.folder)) >= 6
     assert max(sessions) == CONNECTIONS
@@ -106,27 +98,15 @@ def test_a_worker_that_is_killed_costs_its_partition_a_second_reading(
     played: Played, tmp_path: Path
 ) -> None:
     """The other one takes it; the files are those of a quiet day."""
-    killed: list[int] = []
-
-    def kill(workers: Processes) -> None:
-        if not killed:
-            killed.append(workers.pids[0])
-            os.kill(killed[0], signal.SIGKILL)
-
-    spec, warnings = land_in_processes(played, tmp_path, meanwhile=kill)
+    spec, warnings = land_in_processes(played, tmp_path, killed="one")
     assert numbers(spec) == EXPECTED
     assert "a worker ended with -9; 1 others go on" in warnings
 
 
 def test_when_all_workers_are_killed_the_next_run_goes_on(played: Played, tmp_path: Path) -> None:
     """And says what may have been short."""
-
-    def kill(workers: Processes) -> None:
-        for pid in workers.pids:
-            os.kill(pid, signal.SIGKILL)
-
     with pytest.raises(ExtractError, match="were ended from outside") as caught:
-        land_in_processes(played, tmp_path, meanwhile=kill)
+        land_in_processes(played, tmp_path, killed="all")
     assert "lower partition.connections" in caught.value.hint
     spec, _ = land_in_processes(played, tmp_path)
     assert numbers(spec) == EXPECTED
@@ -151,13 +131,8 @@ def test_a_workers_error_is_the_extracts(played: Played, tmp_path: Path) -> None
 
 def test_a_full_disk_in_a_worker_is_told(played: Played, tmp_path: Path) -> None:
     """As in one process, and the next run goes on."""
-
-    def full() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
-
     with pytest.raises(ExtractError, match="File too large"):
-        land_in_processes(played, tmp_path, limits=full)
+        land_in_processes(played, tmp_path, file_bytes=1_000)
     spec, _ = land_in_processes(played, tmp_path)
     assert numbers(spec) == EXPECTED
 
