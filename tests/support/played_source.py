@@ -21,6 +21,11 @@ from submitter.emulator.sqlserver.engine import Engine
 from submitter.emulator.sqlserver.interpreter import Interpreter
 from submitter.emulator.sqlserver.outcomes import ResultSet
 
+# Table `v`, and two rows of it, as most tests want it.
+CREATE = (
+    "CREATE TABLE v (id int IDENTITY PRIMARY KEY, a decimal(9,4), at datetime2(7), rv rowversion)"
+)
+INSERT = "INSERT INTO v (a, at) VALUES (1.5, '2024-01-01 00:00:00.1234567'), (NULL, '2024-01-02')"
 SILENT = Watch(begin=lambda *_: None, note=lambda *_: None, warn=lambda _: None)
 
 

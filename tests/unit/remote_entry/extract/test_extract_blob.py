@@ -2,12 +2,11 @@
 
 import io
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.blob_landing import ACCOUNT, CONTAINER, MANAGED_ID, READER_ID, Lake, play_lake
+from support.blob_landing import ACCOUNT, CONTAINER, MANAGED_ID, READER_ID, Lake
 
 from remote_entry.access_token import AccessToken
 from remote_entry.azure.identity import STORAGE_SCOPE, fresh_token_source
@@ -24,21 +23,6 @@ from remote_entry.settings import IdentitySettings, SqlSettings
 from remote_entry.settings.identity import MANAGED_IDENTITY
 from remote_entry.supervision.handover import Bundle
 from submitter.emulator import TokenFault
-
-
-@pytest.fixture(scope="module")
-def lake() -> Iterator[Lake]:
-    """Start an emulator with a container."""
-    with play_lake() as played:
-        yield played
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_over(lake: Lake) -> Iterator[None]:
-    """Let no fault rule and no warning outlive its test."""
-    yield
-    lake.azure.faults.clear()
-    lake.warnings.clear()
 
 
 def test_a_document_is_published_once(lake: Lake) -> None:

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support import blob_landing
-from support.blob_landing import Lake, play_lake
+from support.blob_landing import Lake
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.landing.folder import Landing
@@ -41,20 +41,6 @@ class Killer:
             raise KilledError
         if self._left == -1 and self._then is not None:
             self._then()
-
-
-@pytest.fixture(scope="module")
-def lake() -> Iterator[Lake]:
-    """Start an emulator with a container."""
-    with play_lake() as played:
-        yield played
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_over(lake: Lake) -> Iterator[None]:
-    """Let no fault rule outlive its test."""
-    yield
-    lake.azure.faults.clear()
 
 
 def steps_of(lake: Lake, name: str) -> list[str]:

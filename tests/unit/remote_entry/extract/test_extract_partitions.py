@@ -46,12 +46,6 @@ def server() -> Iterator[PlayedServer]:
     server.close()
 
 
-@pytest.fixture
-def source(server: PlayedServer) -> PlayedSource:
-    """Open the session that is extracted from."""
-    return server.source()
-
-
 def planned(spec: Any) -> list[dict[str, Any]]:
     """Return the partitions of the only plan."""
     [plan] = spec.folder.glob("*/_PLAN.json")

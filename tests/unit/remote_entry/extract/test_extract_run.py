@@ -1,13 +1,13 @@
 """Windows of a changing table, landed one after the other."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from support.played_source import (
+    CREATE,
+    INSERT,
     PlayedServer,
     PlayedSource,
     land,
@@ -22,27 +22,8 @@ from remote_entry.extract.landing.folder import committed_parts
 from remote_entry.extract.run import extract
 from remote_entry.extract.watch import Watch
 
-CREATE = (
-    "CREATE TABLE v (id int IDENTITY PRIMARY KEY, a decimal(9,4), at datetime2(7), rv rowversion)"
-)
-INSERT = "INSERT INTO v (a, at) VALUES (1.5, '2024-01-01 00:00:00.1234567'), (NULL, '2024-01-02')"
 INTEGER = {"cursor": {"column": "id", "kind": "integer"}}
 DATETIME2 = {"cursor": {"column": "at", "kind": "datetime2"}}
-
-
-@pytest.fixture
-def server() -> Iterator[PlayedServer]:
-    """Start a server with one empty table."""
-    server = PlayedServer()
-    run(server.session(), CREATE)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def source(server: PlayedServer) -> PlayedSource:
-    """Open the session that is extracted from."""
-    return server.source()
 
 
 def ids(rows: list[tuple[Any, ...]]) -> list[int]:
@@ -271,57 +252,6 @@ def test_rows_without_a_cursor_are_refused_or_counted(tmp_path: Path, source: Pl
     assert (outcome.rows, outcome.without_cursor) == (2, 1)
 
 
-@pytest.mark.parametrize(
-    ("policy", "query", "said"),
-    [
-        ("fail", "SELECT id, rv, a, 1 AS b FROM v", "new: b"),
-        ("add-columns", "SELECT id, rv FROM v", "gone: a"),
-        (
-            "fail",
-            "SELECT id, rv, CAST(a AS decimal(10,4)) AS a FROM v",
-            r"decimal\(9,4\) → decimal\(10,4\)",
-        ),
-    ],
-)
-def test_columns_that_changed_stop_the_extract(
-    tmp_path: Path, source: PlayedSource, policy: str, query: str, said: str
-) -> None:
-    """Unless the spec says what to do."""
-    spec = spec_of(tmp_path, table=None, query="SELECT id, rv, a FROM v", on_drift=policy)
-    run(source.session, INSERT)
-    land(spec, source)
-    run(source.session, INSERT)
-    with pytest.raises(ExtractError, match=said):
-        land(spec_of(tmp_path, table=None, on_drift=policy, query=query), source)
-    assert len(landed_rows(spec)) == 2
-
-
-def test_new_columns_are_added_and_recorded(tmp_path: Path, source: PlayedSource) -> None:
-    """Old parts stay, new ones have them, and the manifest says so."""
-    spec = spec_of(tmp_path, table=None, query="SELECT id, rv FROM v", on_drift="add-columns")
-    run(source.session, INSERT)
-    land(spec, source)
-    run(source.session, INSERT)
-    wider = spec.model_copy(update={"query": "SELECT id, rv, a FROM v"})
-    [landed] = land(wider, source).landed
-    assert landed.drift == "new: a"
-    manifest = json.loads((spec.folder / landed.entry.folder / "_MANIFEST.json").read_text())
-    assert (manifest["drift"], manifest["rows"]) == ("new: a", 2)
-    assert ids(landed_rows(spec)) == [1, 2, 3, 4]
-
-
-def test_a_new_version_lands_everything_anew(tmp_path: Path, source: PlayedSource) -> None:
-    """With the columns that there are now."""
-    spec = spec_of(tmp_path, table=None, query="SELECT id, rv, a FROM v", on_drift="new-version")
-    run(source.session, INSERT)
-    land(spec, source)
-    narrower = spec.model_copy(update={"query": "SELECT id, rv FROM v"})
-    [landed] = land(narrower, source).landed
-    assert (landed.entry.version, landed.entry.rows) == (2, 2)
-    assert {len(row) for row in landed_rows(spec)} == {2}
-    assert land(narrower, source).landed == ()
-
-
 def test_ranges_are_landed_once(tmp_path: Path, source: PlayedSource) -> None:
     """The first one says where the extract begins; older ones are added; none overlap."""
     spec = spec_of(tmp_path, **INTEGER)
@@ -398,39 +328,12 @@ def test_another_database_is_noticed(
     other.close()
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"cursor": {"column": "RV", "kind": "rowversion"}}, "no column 'RV'"),
-        ({"cursor": {"column": "a", "kind": "integer"}}, r"a is decimal\(9,4\), not integer"),
-        ({"table": None, "query": "SELECT rv, 1 AS x, 2 AS x FROM v"}, "2 columns are called x"),
-    ],
-)
-def test_queries_that_cannot_be_extracted_are_refused(
-    tmp_path: Path, source: PlayedSource, changes: dict[str, Any], said: str
-) -> None:
-    """Before anything is written."""
-    with pytest.raises(ExtractError, match=said):
-        land(spec_of(tmp_path, **changes), source)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_another_cursor_is_refused(tmp_path: Path, source: PlayedSource) -> None:
     """Its watermark would mean nothing."""
     run(source.session, INSERT)
     land(spec_of(tmp_path), source)
     with pytest.raises(ExtractError, match="is rv rowversion, and the extract's is id integer"):
         land(spec_of(tmp_path, **INTEGER), source)
-
-
-def test_types_are_the_servers(tmp_path: Path, source: PlayedSource) -> None:
-    """Declared types stand in the file beside Parquet's own."""
-    spec = spec_of(tmp_path)
-    run(source.session, INSERT)
-    land(spec, source)
-    schema = pq.read_schema(committed_parts(spec.folder)[0])
-    declared = [field.metadata[b"sql_type"].decode() for field in schema]
-    assert declared == ["int", "decimal(9,4)", "datetime2(7)", "timestamp"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"{}"])

@@ -1,0 +1,90 @@
+"""The columns of an extract: their types, and what a change of them does."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from support.played_source import INSERT, PlayedSource, land, landed_rows, run, spec_of
+
+from remote_entry.errors import ExtractError
+from remote_entry.extract.landing.folder import committed_parts
+
+
+@pytest.mark.parametrize(
+    ("policy", "query", "said"),
+    [
+        ("fail", "SELECT id, rv, a, 1 AS b FROM v", "new: b"),
+        ("add-columns", "SELECT id, rv FROM v", "gone: a"),
+        (
+            "fail",
+            "SELECT id, rv, CAST(a AS decimal(10,4)) AS a FROM v",
+            r"decimal\(9,4\) → decimal\(10,4\)",
+        ),
+    ],
+)
+def test_columns_that_changed_stop_the_extract(
+    tmp_path: Path, source: PlayedSource, policy: str, query: str, said: str
+) -> None:
+    """Unless the spec says what to do."""
+    spec = spec_of(tmp_path, table=None, query="SELECT id, rv, a FROM v", on_drift=policy)
+    run(source.session, INSERT)
+    land(spec, source)
+    run(source.session, INSERT)
+    with pytest.raises(ExtractError, match=said):
+        land(spec_of(tmp_path, table=None, on_drift=policy, query=query), source)
+    assert len(landed_rows(spec)) == 2
+
+
+def test_new_columns_are_added_and_recorded(tmp_path: Path, source: PlayedSource) -> None:
+    """Old parts stay, new ones have them, and the manifest says so."""
+    spec = spec_of(tmp_path, table=None, query="SELECT id, rv FROM v", on_drift="add-columns")
+    run(source.session, INSERT)
+    land(spec, source)
+    run(source.session, INSERT)
+    wider = spec.model_copy(update={"query": "SELECT id, rv, a FROM v"})
+    [landed] = land(wider, source).landed
+    assert landed.drift == "new: a"
+    manifest = json.loads((spec.folder / landed.entry.folder / "_MANIFEST.json").read_text())
+    assert (manifest["drift"], manifest["rows"]) == ("new: a", 2)
+    assert [row[0] for row in landed_rows(spec)] == [1, 2, 3, 4]
+
+
+def test_a_new_version_lands_everything_anew(tmp_path: Path, source: PlayedSource) -> None:
+    """With the columns that there are now."""
+    spec = spec_of(tmp_path, table=None, query="SELECT id, rv, a FROM v", on_drift="new-version")
+    run(source.session, INSERT)
+    land(spec, source)
+    narrower = spec.model_copy(update={"query": "SELECT id, rv FROM v"})
+    [landed] = land(narrower, source).landed
+    assert (landed.entry.version, landed.entry.rows) == (2, 2)
+    assert {len(row) for row in landed_rows(spec)} == {2}
+    assert land(narrower, source).landed == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cursor": {"column": "RV", "kind": "rowversion"}}, "no column 'RV'"),
+        ({"cursor": {"column": "a", "kind": "integer"}}, r"a is decimal\(9,4\), not integer"),
+        ({"table": None, "query": "SELECT rv, 1 AS x, 2 AS x FROM v"}, "2 columns are called x"),
+    ],
+)
+def test_queries_that_cannot_be_extracted_are_refused(
+    tmp_path: Path, source: PlayedSource, changes: dict[str, Any], said: str
+) -> None:
+    """Before anything is written."""
+    with pytest.raises(ExtractError, match=said):
+        land(spec_of(tmp_path, **changes), source)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_types_are_the_servers(tmp_path: Path, source: PlayedSource) -> None:
+    """Declared types stand in the file beside Parquet's own."""
+    spec = spec_of(tmp_path)
+    run(source.session, INSERT)
+    land(spec, source)
+    schema = pq.read_schema(committed_parts(spec.folder)[0])
+    declared = [field.metadata[b"sql_type"].decode() for field in schema]
+    assert declared == ["int", "decimal(9,4)", "datetime2(7)", "timestamp"]
