@@ -1,35 +1,29 @@
 """An extract on the ranks of one job: by mpirun, as PyTorch launches, and as a submitted job."""
 
 import json
-import os
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-import pyarrow.parquet as pq
 import pytest
 from support.played_database import PASSWORD, Played, play_numbers, reach
 from support.played_source import SILENT, spec_of
+from support.ranked_job import Job
 from support.ranks import Worker, key_of, ranks
 from support.shell import CONFIG, Shell, flights_emulator
 
 from remote_entry.__main__ import main
 from remote_entry.errors import ExtractError, SettingsError, SqlError
-from remote_entry.extract.landing.folder import Attempt, Landing, committed_parts
+from remote_entry.extract.landing.folder import Attempt, committed_parts
 from remote_entry.extract.run import extract
 from remote_entry.extract.server.source import SqlServer
 from remote_entry.extract.spec import Spec
-from remote_entry.extract.storage.files import Files
 from remote_entry.extract.watch import Watch
 from remote_entry.extract.workers.on_ranks import Brought, OnRanks
 from remote_entry.extract.workers.ranks import End
@@ -39,9 +33,6 @@ ROWS = 3_000
 CONNECTIONS = 2
 PARTITION = {"column": "id", "parts": 5, "connections": CONNECTIONS}
 IN_A_PARTITION: dict[str, Any] = {"after_rows": 300, "matching": "ORDER BY q"}
-RANK = [sys.executable, str(Path(__file__).parents[1] / "support" / "rank.py")]
-MPIRUN = [str(Path(sys.executable).with_name("mpirun")), "--oversubscribe", "--bind-to", "none"]
-MAY_BE_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -59,124 +50,6 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@dataclass
-class Job:
-    """Ranks that extract, each on a node of its own: a folder.
-
-    Attributes:
-        spec: The extract.
-        environ: Their variables.
-        folder: Where the nodes are.
-        started: What was started.
-        sessions: How many the server had, whenever it was looked at.
-    """
-
-    played: Played
-    spec: Spec
-    folder: Path
-    started: list["subprocess.Popen[str]"] = field(default_factory=list)
-    sessions: list[int] = field(default_factory=list)
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """The variables of every rank."""
-        return {
-            **os.environ,
-            **MAY_BE_ROOT,
-            "TMPDIR": str(self.folder),
-            "PYTHONPATH": str(Path(__file__).parents[1]),
-            "SQL_SERVER": f"localhost,{self.played.server.port}",
-            "SQL_DATABASE": "train",
-            "PLAYED_LOGIN": "reader",
-            "PLAYED_PASSWORD": PASSWORD,
-            "REMOTE_ENTRY_CLUSTER_PORT": str(free_port()),
-            "REMOTE_ENTRY_CLUSTER_DEADLINE": "60",
-        }
-
-    def mpirun(self, size: int) -> None:
-        """Start ranks, as Azure ML launches MPI."""
-        command = list(MPIRUN)
-        for rank in range(size):
-            command += ["-n", "1", "-wdir", self.node(rank), *RANK, self.file, ":"]
-        self.start(command[:-1], self.environ)
-
-    def pytorch(self, size: int) -> None:
-        """Start ranks, as Azure ML launches PyTorch: nobody above them."""
-        place = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", **self.environ}
-        for rank in range(size):
-            self.start([*RANK, self.file], {**place, "RANK": str(rank)}, cwd=self.node(rank))
-
-    def node(self, rank: int) -> str:
-        """Make a node; return its folder."""
-        node = self.folder / f"node-{rank}"
-        node.mkdir()
-        return str(node)
-
-    @property
-    def file(self) -> str:
-        """The spec's."""
-        path = self.folder / "extract.yml"
-        path.write_text(json.dumps(self.spec.model_dump(exclude_none=True)))
-        return str(path)
-
-    def start(self, command: list[str], environ: dict[str, str], cwd: str | None = None) -> None:
-        self.started.append(
-            subprocess.Popen(
-                command,
-                env=environ,
-                cwd=cwd,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-
-    def until(self, condition: Callable[[], object]) -> None:
-        """Wait, and count the server's sessions meanwhile."""
-        ends = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < ends
-            self.sessions.append(len(self.played.server.sessions()))
-            time.sleep(0.01)
-
-    def ended(self) -> list[tuple[int, str]]:
-        """Wait for the end; return exit codes and logs."""
-        self.until(lambda: all(process.poll() is not None for process in self.started))
-        logs = [process.communicate()[0] for process in self.started]
-        return [(process.returncode, log) for process, log in zip(self.started, logs, strict=True)]
-
-    def finished(self) -> int:
-        """Return how many partitions are read to their end."""
-        if not (self.spec.folder / "00000001-1" / "_PLAN.json").exists():
-            return 0
-        parts = Landing(Files(self.spec.folder)).attempt("00000001-1").parts()
-        return sum(part.is_last for part in parts)
-
-    def reader(self) -> psutil.Process:
-        """Return the one process that is connected to the server."""
-        port = self.played.server.port
-        for started in self.started:
-            top = psutil.Process(started.pid)
-            for process in (top, *top.children(recursive=True)):
-                lines = process.net_connections("tcp")
-                if any(line.raddr and line.raddr.port == port for line in lines):
-                    return process
-        raise AssertionError
-
-    def contents(self) -> list[Any]:
-        """Return every part of the data set: which it is, its range, and its rows."""
-        landing = Landing(Files(self.spec.folder))
-        found = []
-        for entry in landing.log():
-            for part in landing.parts(entry):
-                rows = []
-                if part.file:
-                    path = self.spec.folder / entry.folder / part.file
-                    rows = pq.read_table(path, partitioning=None).to_pylist()
-                found.append([part.partition, part.index, part.lo, part.hi, part.rows, rows])
-        return found
-
-
 @pytest.fixture
 def job(played: Played, folder: Path) -> Iterator[Job]:
     """Make a job; end what is left of it."""
@@ -184,13 +57,7 @@ def job(played: Played, folder: Path) -> Iterator[Job]:
     made = Job(played, spec, folder)
     yield made
     played.server.faults.clear()
-    for process in made.started:
-        if process.poll() is None:
-            for each in (*psutil.Process(process.pid).children(recursive=True), process):
-                each.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    made.end()
 
 
 @pytest.fixture(scope="module")
@@ -365,13 +232,6 @@ def test_without_dask_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(SettingsError, match="distributed is not installed") as caught:
         OnRanks(ranks()[0], key_of("a secret"), CONNECTIONS, print)
     assert "add distributed to the environment's conda.yml" in caught.value.hint
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 DISTRIBUTED = """\
