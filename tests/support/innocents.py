@@ -44,8 +44,7 @@ INNOCENTS: Mapping[str, tuple[str, str | bytes]] = {
     "conda lock": (
         "conda-lock.yml",
         "\n".join(
-            f"- url: https://conda.anaconda.org/c/p{n}.conda#{d[:32]}"
-            for n, d in enumerate(_HASHES)
+            f"- url: https://git.example.org/c/p{n}.conda#{d[:32]}" for n, d in enumerate(_HASHES)
         ),
     ),
     "poetry lock": (

@@ -91,19 +91,19 @@ def test_a_host_that_is_not_played_is_refused_and_noted(
 ) -> None:
     """Nothing leaves the machine unseen."""
     with pytest.raises(OSError, match="403"):
-        connect(server, authority, "pypi.example").connect()
+        connect(server, authority, "elsewhere.example").connect()
     (line,) = journal.egress
-    assert line.endswith("refused CONNECT pypi.example:443")
+    assert line.endswith("refused CONNECT elsewhere.example:443")
 
 
 def test_a_plain_request_is_refused_without_its_query(server: Server, journal: Journal) -> None:
     """Plain HTTP through the proxy goes nowhere, and its query is not written down."""
     address = urlsplit(server.proxy_url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
-    connection.request("GET", "http://pypi.example/x?token=canary-value")
+    connection.request("GET", "http://elsewhere.example/x?token=canary-value")
     assert connection.getresponse().status == 403
     connection.close()
-    assert "http://pypi.example" in journal.egress[0]
+    assert "http://elsewhere.example" in journal.egress[0]
     assert "canary-value" not in journal.egress[0]
 
 
