@@ -121,7 +121,8 @@ def test_each_process_has_a_log_and_all_files_are_kept(
     mpi = {"Communicator": "IntelMpi", "Mpi": {"processCountPerNode": 2}}
     command = (
         "touch outputs/by-$OMPI_COMM_WORLD_RANK; echo rank $OMPI_COMM_WORLD_RANK; "
-        "test $OMPI_COMM_WORLD_RANK = 0 && sleep 600 || exit 9"
+        "test $OMPI_COMM_WORLD_RANK = 0 && exec sleep 600; "
+        "until test -e outputs/by-0; do sleep 0.01; done; exit 9"
     )
     run_id = client.ask("POST", "/snapshotrun", definition(Command=command, **mpi))["runId"]
     run = history.wait(run_id, FINAL, 30)
