@@ -4,12 +4,13 @@ Exit codes of ``run``: the command's own; 128 + n if signal n ended it; 126 and 
 be started, as in a shell; and before the command has started 2 for wrong usage, 3 settings,
 4 identity, 5 vault, 6 SQL Server, 70 for a mistake in this package. ``check`` ends with the number
 of the first hop that failed; ``extract`` with 0, with 2 for a wrong file, 7 for what forbids to go
-on, or with one of the others.
+on, 130 after Ctrl-C, 143 after a SIGTERM, or with one of the others.
 """
 
 import argparse
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -21,9 +22,10 @@ from remote_entry.resolve import Resolved, package_missing, resolve
 from remote_entry.settings import CREDENTIAL_VARIABLES
 from remote_entry.supervision.clean_start import start_without_credentials
 from remote_entry.supervision.handover import read_bundle
+from remote_entry.termination import Terminated
 
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RemoteEntryError as error:
         _report(str(error), environ)
         return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
     except Exception as error:  # noqa: BLE001 (its text may hold anything, so only its class shows)
         _report(
             f"Unexpected {type(error).__name__}\n"

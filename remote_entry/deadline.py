@@ -1,14 +1,17 @@
 """One bound for work that calls other people's code, which may block for as long as it likes."""
 
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
 T = TypeVar("T")
+
+LOOK_SECONDS = 0.5  # a signal can miss a thread that waits without an end
 
 
 class Deadline:
@@ -41,6 +44,14 @@ def wait_for(task: Callable[[], T], deadline: Deadline) -> T:
         return future.result(timeout=deadline.remaining())
     except FutureTimeoutError:
         raise TimeoutError from None
+
+
+def let_interrupt(task: Callable[[], T]) -> T:
+    """Return what a task returns; Ctrl-C and SIGTERM need not wait until its C code is left."""
+    [future] = start_in_background([task], threads=1, deadline=Deadline(math.inf))
+    while not future.done():
+        wait([future], LOOK_SECONDS)
+    return future.result()
 
 
 def start_in_background(

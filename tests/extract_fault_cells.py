@@ -48,12 +48,18 @@ def signals() -> Iterator[ExtractCell]:
     """Somebody, or a scheduler, stops it."""
     for name, signum, exit_code, says in (
         ("Ctrl-C", signal.SIGINT, 130, "Stopped. What was committed stays"),
-        ("SIGTERM", signal.SIGTERM, -signal.SIGTERM, ""),
+        ("SIGTERM", signal.SIGTERM, 143, "Stopped by SIGTERM. What was committed stays"),
     ):
-        yield ExtractCell(
-            *("stopped", f"{name} in mid-stream", exit_code, says),
-            **paused(AFTER_TWO_PARTS, lambda _, run, signum=signum: run.send(signum)),
-        )
+        for when, moment in (
+            ("while the server plans", Pause("query", matching="COUNT_BIG")),
+            ("before the first row", BEFORE_THE_FIRST_ROW),
+            ("in mid-stream", AFTER_TWO_PARTS),
+            ("while it verifies", VERIFYING),
+        ):
+            yield ExtractCell(
+                *("stopped", f"{name} {when}", exit_code, says),
+                **paused(moment, lambda _, run, signum=signum: run.send(signum)),
+            )
 
 
 def connection() -> Iterator[ExtractCell]:

@@ -18,17 +18,20 @@ from extract_moments import (
     ONE_LATE,
     REQUESTS,
     VERIFYING,
+    both,
     kill,
     left_over,
     mid_stream,
     paused,
     small_files,
     storage,
+    until,
     workers_of,
 )
 from extract_stage import KILLED, WITHIN, ExtractCell, Stage
 from support.forked_run import ForkedRun
 
+from remote_entry.extract.storage.waiting import LOCK
 from submitter.emulator import TokenFault
 
 
@@ -85,14 +88,34 @@ def two_at_once() -> Iterator[ExtractCell]:
         stage.look()
         stage.wire.cut_all()
 
+    def waits(stage: Stage, run: ForkedRun) -> None:
+        other(stage, run)
+        until(lambda: " is held by process " in stage.said("other"), stage.others[0])
+        assert not stage.others[0].has_ended()
+        stage.wire.cut_all()
+
     for cursor in ALL_KINDS:
         yield ExtractCell("two at once", "at the same instant", cursor=cursor, meanwhile=other)
         yield ExtractCell(
-            "two at once",
-            "one overtakes after two parts",
-            cursor=cursor,
-            **paused(AFTER_TWO_PARTS, overtakes),
+            *("two at once", "at the same instant, no lock", 0, "cannot be locked", cursor),
+            play=unlockable,
+            meanwhile=other,
         )
+        yield ExtractCell(
+            *("two at once", "one overtakes after two parts, no lock", 0, "cannot be locked"),
+            cursor=cursor,
+            play=both(unlockable, AFTER_TWO_PARTS.play),
+            meanwhile=AFTER_TWO_PARTS.then(overtakes),
+        )
+        yield ExtractCell(
+            *("two at once", "one waits for the other", 0, "", cursor),
+            **paused(AFTER_TWO_PARTS, waits),
+        )
+
+
+def unlockable(stage: Stage) -> None:
+    """Have a folder stand where the lock should."""
+    (stage.data / LOCK).mkdir(parents=True)
 
 
 def partitions() -> Iterator[ExtractCell]:
@@ -129,7 +152,7 @@ def partitions() -> Iterator[ExtractCell]:
 
     for name, signum, exit_code in (
         ("SIGKILL", signal.SIGKILL, KILLED),
-        ("SIGTERM", signal.SIGTERM, -signal.SIGTERM),
+        ("SIGTERM", signal.SIGTERM, 143),
         ("Ctrl-C", signal.SIGINT, 130),
     ):
         for cursor in ("rowversion", "none") if signum == signal.SIGKILL else ("rowversion",):
@@ -214,6 +237,11 @@ def containers() -> Iterator[ExtractCell]:
         in_blob=True,
     )
     yield ExtractCell(
+        *("abfss", "SIGTERM in mid-stream", 143, "Stopped by SIGTERM"),
+        **paused(AFTER_TWO_PARTS, lets_the_lease_go),
+        in_blob=True,
+    )
+    yield ExtractCell(
         *("abfss", "two runs at the same instant"),
         meanwhile=lambda stage, _: stage.others.append(stage.start("other")),
         in_blob=True,
@@ -224,6 +252,15 @@ def containers() -> Iterator[ExtractCell]:
         spec={"partition": {"column": "id", "parts": 4, "connections": 2}},
         in_blob=True,
     )
+
+
+def lets_the_lease_go(stage: Stage, run: ForkedRun) -> None:
+    """End a run by SIGTERM: the next one need not wait for its lease."""
+    leases, lock = stage.azure._started.blobs.leases, f"lake/{stage.table}/{stage.spec.name}/{LOCK}"
+    assert leases.state(lock) == "leased"
+    run.send(signal.SIGTERM)
+    run.has_ended(WITHIN)
+    assert leases.state(lock) == "available"
 
 
 CELLS = (*disk(), *two_at_once(), *partitions(), *containers())

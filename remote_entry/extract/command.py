@@ -29,6 +29,7 @@ from remote_entry.extract.workers.on_ranks import OnRanks, read_for_rank_zero
 from remote_entry.extract.workers.processes import Processes
 from remote_entry.extract.workers.ranks import Rank, find_rank
 from remote_entry.library import Access, find_access, open_run_database
+from remote_entry.termination import Terminated, terminable
 
 
 def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) -> int:
@@ -55,6 +56,7 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
     connections = _connections(spec)
     workers: Workers | None = None
     with ExitStack() as stack:
+        stack.enter_context(terminable())
         stack.enter_context(_telling(progress))
         if connections > 1 and rank is None:  # forked before anybody signs in
             processes = Processes(connections, lambda: _connect(spec, find_access(environ)))
@@ -85,16 +87,18 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
 
 @contextmanager
 def _telling(progress: Progress) -> Iterator[None]:
-    """Show among the progress what is logged meanwhile, such as waits for a server; and Ctrl-C."""
+    """Show among the progress what is logged meanwhile, such as waits for a server; and a stop."""
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: progress.warn(record.getMessage())  # type: ignore[method-assign]
     log = logging.getLogger("remote_entry")
     log.addHandler(handler)
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        by = " by SIGTERM" if isinstance(stop, Terminated) else ""
         progress.say(
-            "Stopped. What was committed stays, readers see whole windows only: run again to go on"
+            f"Stopped{by}. What was committed stays, readers see whole windows only: run again to "
+            "go on"
         )
         raise
     finally:

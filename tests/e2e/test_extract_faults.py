@@ -7,10 +7,14 @@ from extract_faults import run_cells
 
 QUICK = {
     "SIGKILL of the run-after two parts-rowversion",
+    "stopped-Ctrl-C while the server plans-rowversion",
+    "stopped-SIGTERM while it verifies-rowversion",
+    "abfss-SIGTERM in mid-stream-rowversion",
     "connection-closed in half a packet, late-rowversion",
     "mid-stream-8115-none",
     "disk-a file may not grow (RLIMIT_FSIZE)-rowversion",
-    "two at once-one overtakes after two parts-integer",
+    "two at once-one overtakes after two parts, no lock-integer",
+    "two at once-one waits for the other-rowversion",
 }
 
 

@@ -29,6 +29,7 @@ from remote_entry.extract.landing.folder import committed_parts
 from remote_entry.extract.run import extract
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.storage.stores import open_store
+from remote_entry.extract.storage.waiting import LOCK
 from remote_entry.extract.watch import Watch
 from remote_entry.reading.describe import Declaration
 
@@ -87,6 +88,12 @@ def spec_of(folder: Path, way: str) -> Spec:
     """Return an extract of the numbers, three to a part."""
     fixed = {"name": "n", "query": "SELECT id FROM n", "to": str(folder), "rows_per_file": 3}
     return Spec.model_validate({**fixed, **WAYS[way]})
+
+
+def unlockable(spec: Spec) -> Spec:
+    """Have a folder stand where the lock should, so that two runs meet in the data set."""
+    (spec.folder / LOCK).mkdir(parents=True)
+    return spec
 
 
 def landed(spec: Spec) -> list[int]:
@@ -184,6 +191,7 @@ def main(folder: Path) -> None:
     chance = random.Random(5)  # noqa: S311 - which pairs are tried is no secret
     for way in WAYS:
         steps = land(spec_of(folder / f"clean {way}", way), ROWS)
+        unlocked = land(unlockable(spec_of(folder / f"unlocked {way}", way)), ROWS)
 
         def fresh(way: str = way) -> Spec:
             return spec_of(folder / str(len(found)), way)
@@ -195,11 +203,14 @@ def main(folder: Path) -> None:
             if way != "everything" or number % 3 == 1:  # without a cursor nobody goes on
                 note("killed", name, killed(fresh(), number))
             if number % 3 == 0:
-                note("overtaken", name, overtaken(fresh(), number))
                 note("disk full", name, refused(fresh(), number))
+        for number, name in enumerate(unlocked):
+            if number % 3 == 0:
+                note("overtaken", name, overtaken(unlockable(fresh()), number))
         for _ in range(PAIRS):
-            one, other = chance.randrange(len(steps)), chance.randrange(len(steps))
-            note("both", f"{steps[one]} | {steps[other]}", both(fresh(), one, other))
+            one, other = chance.randrange(len(unlocked)), chance.randrange(len(unlocked))
+            pair = f"{unlocked[one]} | {unlocked[other]}"
+            note("both", pair, both(unlockable(fresh()), one, other))
     sys.stdout.write(json.dumps({"rows": ROWS, "more": MORE, "cells": found}))
 
 

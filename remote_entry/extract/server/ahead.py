@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
+from remote_entry.deadline import LOOK_SECONDS
+
 AHEAD_BYTES = 8 * 2**20
 _LEAVE_SECONDS = 1.0
-_LOOK_SECONDS = 0.5  # a Ctrl-C can miss a thread that waits without an end
 
 
 @contextmanager
@@ -81,7 +82,7 @@ class _Shelf:
     def take(self) -> pa.RecordBatch | None:
         """Return the next batch; None at the end."""
         with self._changed:
-            while not self._changed.wait_for(self._has_news, _LOOK_SECONDS):
+            while not self._changed.wait_for(self._has_news, LOOK_SECONDS):
                 continue
             if self._batches:
                 batch = self._batches.popleft()

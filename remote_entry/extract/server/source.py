@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from remote_entry.deadline import let_interrupt
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column
 from remote_entry.reading.describe import Declaration
@@ -63,8 +64,8 @@ class SqlServer:
         from remote_entry.reading.over_pyodbc import read_rows
 
         connector, engine = self.database.connector, self.database.engine
-        found: list[tuple[Any, ...]] = connector.retry(
-            lambda: read_rows(engine, sql, connector.explain)
+        found: list[tuple[Any, ...]] = let_interrupt(
+            lambda: connector.retry(lambda: read_rows(engine, sql, connector.explain))
         )
         return found
 
@@ -79,10 +80,14 @@ class SqlServer:
         from remote_entry.reading.ways import open_own
 
         connector, engine = self.database.connector, self.database.engine
-        declared: Declaration = connector.retry(lambda: describe(engine, sql, connector.explain))
+        declared: Declaration = let_interrupt(
+            lambda: connector.retry(lambda: describe(engine, sql, connector.explain))
+        )
         if declared.types:
             return declared
-        open_own(self.database, sql, None, 1).close()  # what is wrong with it shows here
+        let_interrupt(
+            lambda: open_own(self.database, sql, None, 1)
+        ).close()  # what is wrong with it shows here
         raise ExtractError(
             "The server cannot tell the types of the query's columns",
             kind="extract.undescribed",
@@ -96,7 +101,7 @@ class SqlServer:
         declared = Declaration(
             tuple(column.type for column in columns), tuple(column.name for column in columns)
         )
-        return open_own(self.database, sql, None, self.batch_rows, declared)
+        return let_interrupt(lambda: open_own(self.database, sql, None, self.batch_rows, declared))
 
     def release(self) -> None:
         """Close the connection over which values were asked."""

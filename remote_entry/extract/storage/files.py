@@ -11,11 +11,12 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from remote_entry.errors import ExtractError
+from remote_entry.extract.storage.folder_lock import folder_lock
 from remote_entry.extract.storage.store import Step, as_json, no_step
 
 
@@ -31,9 +32,10 @@ class Files:
         self.root = root
         self._step = step
 
-    def held(self, _warn: Callable[[str], object]) -> AbstractContextManager[object]:
-        """Keep nobody out: two runs share the work, and each row lands once."""
-        return nullcontext()
+    def held(self, warn: Callable[[str], object]) -> AbstractContextManager[object]:
+        """Keep other runs out by a lock, which the kernel takes from a process that ends."""
+        self.make_folder("")
+        return folder_lock(self.root, warn)
 
     def make_folder(self, name: str) -> None:
         """Make a folder and those above it; one that is there is fine.

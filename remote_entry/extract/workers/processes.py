@@ -132,6 +132,7 @@ def _work(
 ) -> None:
     """Read partitions until the parent has no more, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_the_parent()
     for end in parents:  # or this process would keep its own line open
         end.close()

@@ -1,11 +1,13 @@
 """Work that may block for ever is bounded by one deadline."""
 
+import os
+import signal
 import threading
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
 import pytest
 
-from remote_entry.deadline import Deadline, start_in_background
+from remote_entry.deadline import Deadline, let_interrupt, start_in_background
 
 
 def test_deadline_counts_down_to_zero_and_no_further() -> None:
@@ -57,3 +59,29 @@ def test_threads_do_not_keep_the_process_alive() -> None:
     )
     future.result(timeout=10)
     assert daemons == [True]
+
+
+def test_ctrl_c_does_not_wait_for_what_blocks() -> None:
+    """A driver's C code does not hear of signals; whoever waits for it does."""
+    silent = threading.Event()
+
+    def block() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert silent.wait(60)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            let_interrupt(block)
+    finally:
+        silent.set()
+
+
+def test_what_was_let_interrupt_returns_or_raises() -> None:
+    """A TimeoutError of the task's own is no reason to wait on."""
+
+    def fail() -> None:
+        raise TimeoutError("its own")
+
+    assert let_interrupt(lambda: 1) == 1
+    with pytest.raises(TimeoutError, match="its own"):
+        let_interrupt(fail)

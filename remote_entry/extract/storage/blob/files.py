@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import os
-import platform
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,8 +25,8 @@ from remote_entry.extract.storage.blob.reader import BlobReader
 from remote_entry.extract.storage.blob.sending import NOT_THERE, StorageError, send
 from remote_entry.extract.storage.locations import BlobFolder
 from remote_entry.extract.storage.store import Step, as_json, no_step
+from remote_entry.extract.storage.waiting import LOCK, this_run
 
-LOCK = "_lock"
 _READERS = 8  # fewer than the SDK's transport keeps connections
 
 
@@ -80,8 +79,9 @@ class BlobFiles:
 
     def held(self, warn: Callable[[str], object]) -> Lease:
         """Keep other runs out by a lease, which ends by itself if this process is killed."""
-        holder = os.environ.get("AZUREML_RUN_ID") or f"process {os.getpid()} of {platform.node()}"
-        return Lease(self._blob(LOCK), self.root, holder, warn, self._step, self._patience.lease)
+        return Lease(
+            self._blob(LOCK), self.root, this_run(), warn, self._step, self._patience.lease
+        )
 
     def make_folder(self, name: str) -> None:
         """Do nothing: a blob's name makes its folders."""

@@ -5,14 +5,11 @@ being free (``files``). So a run whose lease is lost goes on, and one that is ki
 out for longer than the lease lasts.
 """
 
-import json
 import os
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
@@ -27,27 +24,20 @@ from remote_entry.extract.storage.blob.sending import (
 )
 from remote_entry.extract.storage.locations import BlobFolder
 from remote_entry.extract.storage.store import Step
+from remote_entry.extract.storage.waiting import LOCK, Waiting, holder_in, holder_note
 
 LEASE_SECONDS = 60  # as long as Azure grants one that ends
 
 
 @dataclass(frozen=True)
-class Timing:
-    """How a lease goes with time.
+class Timing(Waiting):
+    """How a lease goes with time, and how long to wait for somebody else's.
 
     Attributes:
         renew: Seconds between renewals.
-        wait: Seconds to wait for somebody else's; one that is not renewed has ended by then.
-        look: Seconds between two looks at it.
-        clock: Seconds that never go back.
-        sleep: Waits so many seconds.
     """
 
     renew: float = 20.0
-    wait: float = 75.0
-    look: float = 5.0
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], object] = time.sleep
 
 
 class Lease:
@@ -139,29 +129,27 @@ class Lease:
 
     def _acquire(self) -> None:
         """Get the lease; wait for one that may have been left by a run that was killed."""
-        end, has_made, has_told = self._timing.clock() + self._timing.wait, False, False
-        while True:
-            self._step("acquire the lease")
-            try:
-                send(lambda: self._lease.acquire(LEASE_SECONDS), "leasing the folder", self._root)
-            except StorageError as refused:
-                if refused.code == NOT_THERE and not has_made:
-                    self._make()
-                    has_made = True
-                    continue
-                if refused.code not in LEASED:
-                    raise
-            else:
-                return
-            if self._timing.clock() >= end:
-                raise self._held()
-            if not has_told:
-                has_told = True
-                self._warn(
-                    f"{self._root} is held by {self._other()}; waiting for it, up to "
-                    f"{self._timing.wait:g} s"
-                )
-            self._timing.sleep(self._timing.look)
+        self._timing.until_taken(
+            self._take,
+            self._root,
+            self._other,
+            self._warn,
+            otherwise=f"break the lease of the blob {LOCK} in the portal",
+        )
+
+    def _take(self, *, has_made: bool = False) -> bool:
+        """Ask for the lease once, on a blob that is there."""
+        self._step("acquire the lease")
+        try:
+            send(lambda: self._lease.acquire(LEASE_SECONDS), "leasing the folder", self._root)
+        except StorageError as refused:
+            if refused.code in LEASED:
+                return False
+            if refused.code != NOT_THERE or has_made:
+                raise
+            self._make()
+            return self._take(has_made=True)
+        return True
 
     def _make(self) -> None:
         """Make the blob, unless somebody else does."""
@@ -174,12 +162,12 @@ class Lease:
 
     def _note_holder(self) -> None:
         """Say who holds it; nothing depends on it."""
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        content = json.dumps({"holder": self._holder, "since": since}).encode()
         self._step("note the holder")
         try:
             send(
-                lambda: self._blob.upload_blob(content, overwrite=True, lease=self._lease),
+                lambda: self._blob.upload_blob(
+                    holder_note(self._holder), overwrite=True, lease=self._lease
+                ),
                 "noting who holds the folder",
                 self._root,
             )
@@ -189,19 +177,9 @@ class Lease:
     def _other(self) -> str:
         """Return who holds it, as far as they have said so."""
         try:
-            content = send(
+            note = send(
                 lambda: self._blob.download_blob().readall(), "reading the lock", self._root
             )
-            known: Any = json.loads(content)
-            return f"{known['holder']} since {known['since']}"
-        except (ExtractError, ValueError, KeyError, TypeError):
+        except ExtractError:
             return "another run"
-
-    def _held(self) -> ExtractError:
-        return ExtractError(
-            f"Another run is landing in {self._root}: {self._other()} holds it, and still did "
-            f"after {self._timing.wait:g} s",
-            kind="extract.held",
-            hint="wait until that run is over, then run again; if there is no such run, break the "
-            "lease of the blob _lock in the portal",
-        )
+        return holder_in(note)
