@@ -30,6 +30,7 @@ from extract_moments import (
 )
 from extract_stage import KILLED, WITHIN, ExtractCell, Stage
 from support.forked_run import ForkedRun
+from support.locks import forbid_locks
 
 from remote_entry.extract.storage.waiting import LOCK
 from submitter.emulator import TokenFault
@@ -98,24 +99,19 @@ def two_at_once() -> Iterator[ExtractCell]:
         yield ExtractCell("two at once", "at the same instant", cursor=cursor, meanwhile=other)
         yield ExtractCell(
             *("two at once", "at the same instant, no lock", 0, "cannot be locked", cursor),
-            play=unlockable,
+            play=lambda stage: forbid_locks(stage.data),
             meanwhile=other,
         )
         yield ExtractCell(
             *("two at once", "one overtakes after two parts, no lock", 0, "cannot be locked"),
             cursor=cursor,
-            play=both(unlockable, AFTER_TWO_PARTS.play),
+            play=both(lambda stage: forbid_locks(stage.data), AFTER_TWO_PARTS.play),
             meanwhile=AFTER_TWO_PARTS.then(overtakes),
         )
         yield ExtractCell(
             *("two at once", "one waits for the other", 0, "", cursor),
             **paused(AFTER_TWO_PARTS, waits),
         )
-
-
-def unlockable(stage: Stage) -> None:
-    """Have a folder stand where the lock should."""
-    (stage.data / LOCK).mkdir(parents=True)
 
 
 def partitions() -> Iterator[ExtractCell]:

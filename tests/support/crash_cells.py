@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-SCRIPT = Path(__file__).with_name("crash_landing.py")
+TESTS = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,12 @@ class CrashCell:
 def crash_cells(folder: Path) -> list[CrashCell]:
     """Go through all steps in a process of its own; it takes some seconds."""
     done = subprocess.run(
-        [sys.executable, SCRIPT, folder], capture_output=True, text=True, timeout=150, check=True
+        [sys.executable, "-m", "support.crash_landing", folder],
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=True,
     )
     found = json.loads(done.stdout)
     first = list(range(1, found["rows"] + 1))

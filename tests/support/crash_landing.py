@@ -1,6 +1,6 @@
 """A landing that is killed or overtaken at every operation on the disk; prints what became of it.
 
-    python crash_landing.py FOLDER
+    python -m support.crash_landing FOLDER
 
 It runs as a process of its own and forks one child for each step: nothing of the server, of
 pyarrow's threads or of pytest is in it.
@@ -29,9 +29,9 @@ from remote_entry.extract.landing.folder import committed_parts
 from remote_entry.extract.run import extract
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.storage.stores import open_store
-from remote_entry.extract.storage.waiting import LOCK
 from remote_entry.extract.watch import Watch
 from remote_entry.reading.describe import Declaration
+from support.locks import forbid_locks
 
 ROWS = 7
 MORE = 4  # rows that the table has gained when a later process looks
@@ -91,8 +91,9 @@ def spec_of(folder: Path, way: str) -> Spec:
 
 
 def unlockable(spec: Spec) -> Spec:
-    """Have a folder stand where the lock should, so that two runs meet in the data set."""
-    (spec.folder / LOCK).mkdir(parents=True)
+    """Let two runs meet in its data set."""
+    assert isinstance(spec.folder, Path)
+    forbid_locks(spec.folder)
     return spec
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from support.locks import forbid_locks
 from support.played_source import (
     CREATE,
     INSERT,
@@ -293,6 +294,7 @@ def test_a_part_that_was_lost_to_another_process_is_not_gone_on_from(
 ) -> None:
     """Its boundary is not the winner's: rows between the two would be landed twice."""
     spec, other, writer = spec_of(tmp_path, rows_per_file=2), server.source(), server.session()
+    forbid_locks(tmp_path / spec.name)
     run(source.session, *[INSERT] * 4)
 
     def dies(number: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.locks import forbid_locks
 from support.played_source import (
     PlayedServer,
     land,
@@ -185,6 +186,7 @@ def test_no_schedule_loses_or_repeats_a_row(
     memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         life = Life(server, Path(folder), partition)
+        forbid_locks(Path(folder) / life.spec.name)  # runs overtake each other
         for kind, detail in schedule:
             life.live(kind, detail)
         life.end()
