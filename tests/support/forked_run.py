@@ -8,7 +8,9 @@ import faulthandler
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
@@ -108,12 +110,57 @@ def be_remote_entry(
     sys.exit(main(list(arguments)))
 
 
+def run_submitter(
+    arguments: Sequence[str], environ: Mapping[str, str], folder: Path, typed: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Carry a ``submitter`` command out.
+
+    Args:
+        arguments: Its command line.
+        environ: Its variables.
+        folder: Its working directory.
+        typed: Its standard input.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        streams = Path(made)
+        (streams / "0").write_text(typed, encoding="utf-8")
+        code = ForkedRun(be_submitter, arguments, environ, folder, streams).end(_SUBMITTER_SECONDS)
+        printed = [(streams / name).read_text(encoding="utf-8") for name in "12"]
+    if code is None:
+        raise subprocess.TimeoutExpired(["submitter", *arguments], _SUBMITTER_SECONDS, *printed)
+    return subprocess.CompletedProcess(["submitter", *arguments], code, *printed)
+
+
+def be_submitter(
+    arguments: Sequence[str], environ: Mapping[str, str], folder: Path, streams: Path
+) -> None:
+    """Be ``submitter``, with files as its standard streams: ``0``, ``1`` and ``2`` of a folder."""
+    for number, flags in enumerate(
+        (os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT)
+    ):
+        os.dup2(os.open(streams / str(number), flags, 0o600), number)
+    faulthandler.register(signal.SIGUSR1, file=2)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - the process's own
+        for number, mode in enumerate(("r", "w", "w"))
+    )
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(folder)
+    sys.argv = ["submitter", *arguments]
+    from submitter.cli import run
+
+    run()
+
+
+_SUBMITTER_SECONDS = 120.0
 _ONE_AT_A_TIME = threading.Lock()
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
         "azure.identity",
         "azure.keyvault.secrets",
+        "azureml.core",
         "pandas",
         "pyodbc",
         "remote_entry.check",
@@ -122,6 +169,7 @@ _CONTEXT.set_forkserver_preload(
         "remote_entry.reading.over_arrow_odbc",
         "remote_entry.sql.database",
         "sqlalchemy.dialects.mssql",
+        "submitter.cli",
         "support.forked_run",
     ]
 )

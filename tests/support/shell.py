@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from submitter.emulator import Emulator
+from support.forked_run import run_submitter
 
 CLIENT_ID = "44444444-4444-4444-4444-444444444444"
 FLIGHTS = "month,carrier,arr_delay\n1,AA,5\n1,B6,-3\n2,AA,40\n2,UA,NA\n"
@@ -84,17 +85,13 @@ class Shell:
     def __call__(
         self, *arguments: str, typed: str = "", **variables: str
     ) -> "subprocess.CompletedProcess[str]":
-        """Run `submitter` with arguments and standard input; more variables by keyword."""
-        done = subprocess.run(
-            [sys.executable, "-m", "submitter", *arguments],
-            cwd=self.folder,
-            env={**self.environ, **variables},
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        """Run `submitter` with arguments and standard input; more variables by keyword.
+
+        Its process is forked from one that has imported the SDKs: imports take longer than most
+        commands. `start` and `python` begin from nothing.
+        """
+        environ = {**self.environ, **variables}
+        done = run_submitter(arguments, environ, self.folder, typed)
         self.transcript += [" ".join(arguments), done.stdout, done.stderr]
         return done
 
