@@ -134,7 +134,8 @@ def _check(environ: Mapping[str, str], *, as_json: bool) -> int:
 
 def _extract(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Land what is new, or a range."""
-    bounds = (options.lo, options.hi) if options.lo or options.hi else None
+    is_range = options.lo is not None or options.hi is not None
+    bounds = (options.lo, options.hi) if is_range else None
     try:
         from remote_entry.extract.command import extract_file
 

@@ -1,7 +1,6 @@
 """What an extract did, for whoever has to believe it: one JSON file in the run's outputs."""
 
 import contextlib
-import json
 import sys
 import uuid
 from collections.abc import Mapping
@@ -9,8 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from remote_entry.errors import ExtractError
 from remote_entry.extract.run import Landed, Outcome
 from remote_entry.extract.spec import Spec
+from remote_entry.extract.storage.store import as_json
 from remote_entry.flush import FLUSH_SECONDS
 from remote_entry.settings.references import SecretReference
 from remote_entry.supervision.handover import Bundle
@@ -74,15 +75,26 @@ def write_receipt(document: Mapping[str, Any], spec: Spec, folder: Path) -> Path
 
     Returns:
         The file. The last window's number is in its name, so an array's receipts sort.
+
+    Raises:
+        ExtractError: It cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     numbers = [window["entry"] for window in document["windows"]]
     last = f"{numbers[-1]:08d}" if numbers else "nothing-new"
     run_id = document["run_id"] or uuid.uuid4().hex[:12]
     path = folder / f"{spec.name}-{last}-{run_id}.json"
     draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(as_json(document))
+        draft.replace(path)
+    except OSError as error:
+        raise ExtractError(
+            f"The receipt cannot be written to {folder.absolute()}: {error.strerror}. What is new "
+            f"is landed: {document['rows']} rows",
+            kind="extract.receipt",
+            hint="make room or correct the folder; the data set's manifests say what was landed",
+        ) from None
     return path
 
 

@@ -3,17 +3,25 @@
 What a process leaves behind when it is killed anywhere here is taken up by the next one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column, Key, Window
 from remote_entry.extract.landing.documents import Entry, Plan
 from remote_entry.extract.landing.folder import Landing, of_last_version
 from remote_entry.extract.server.keys import kind_of
-from remote_entry.extract.server.partitions import lacks_index, partition_key, share
+from remote_entry.extract.server.partitions import partition_key, share
 from remote_entry.extract.server.schema import Drift, columns_of, find_drift, refuse_drift
 from remote_entry.extract.server.source import Source
-from remote_entry.extract.server.windows import asked_window, count_rows, next_window, refuse_nulls
+from remote_entry.extract.server.tables import is_own_table, lacks_index
+from remote_entry.extract.server.windows import (
+    asked_window,
+    count_rows,
+    gaps,
+    next_window,
+    refuse_foreign,
+    refuse_nulls,
+)
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.storage.store import Store
 from remote_entry.extract.storage.stores import open_store
@@ -35,7 +43,7 @@ class Landed:
         parts: How many files it has.
         bytes: Their size.
         verification: The counts; None if another process landed it.
-        drift: What had changed of the columns; empty for nothing.
+        drift: What had changed of what is read; empty for nothing.
         is_resumed: Whether another process had begun it.
     """
 
@@ -96,13 +104,13 @@ def extract(
     declared = source.describe(f"SELECT q.* FROM {spec.relation}")  # noqa: S608 - the user's own query
     columns = columns_of(declared, spec)
     key = partition_key(spec, columns)
-    without_cursor = refuse_nulls(source, spec)
+    without_cursor = _look_at_cursor(source, spec)
     workers = workers or InThisProcess(source)
     work = _Work(spec, source, watch, workers, landing, columns, key, bounds)
     landed: list[Landed] = []
     try:
         with landing.files.held(watch.warn):
-            late = work.count_late()
+            late = work.look_back()
             for _ in range(_MOST_WINDOWS):
                 one, is_over = work.land_one()
                 if one is not None:
@@ -116,6 +124,14 @@ def extract(
         kind="extract.contention",
         hint="let one job at a time extract into a folder",
     )
+
+
+def _look_at_cursor(source: Source, spec: Spec) -> int:
+    """Return how many rows have no cursor; raise if rows would be lost for what theirs is."""
+    if spec.cursor is not None and spec.cursor.kind == "rowversion" and is_own_table(source, spec):
+        return 0  # each row has one, and of this database
+    refuse_foreign(source, spec)
+    return refuse_nulls(source, spec)
 
 
 def _disk_refused(spec: Spec, error: OSError) -> ExtractError:
@@ -139,17 +155,17 @@ class _Work:
     key: Key | None
     bounds: Bounds | None
 
-    def count_late(self) -> int:
-        """Count again what the last window should hold; rows that came too late are missing.
-
-        That of a rowversion cannot gain any.
-        """
-        if self.spec.cursor is None or self.spec.cursor.kind == "rowversion":
+    def look_back(self) -> int:
+        """Warn of gaps between ranges, and of rows that came too late; return how many did."""
+        if self.spec.cursor_key is None:
             return 0
         entries = of_last_version(self.landing.log())
-        watermark = _situation(self.spec, entries, self.columns).watermark
-        last = next((entry for entry in entries if entry.window.hi == watermark), None)
-        if last is None or watermark is None:
+        situation = _situation(self.spec, entries, self.columns)
+        for gap in gaps(self.spec.cursor_key, situation.windows):
+            self.watch.warn(f"nothing of {gap} was landed: --from {gap.lo} --to {gap.hi} does that")
+        last = next((each for each in entries if each.window.hi == situation.watermark), None)
+        # A window of rowversions cannot gain any rows.
+        if last is None or self.spec.cursor_key.kind == "rowversion":
             return 0
         late = max(count_rows(self.source, self.spec, last.window) - last.rows, 0)
         if late:
@@ -208,6 +224,13 @@ class _Work:
         """Return the window of the bounds, if there are any."""
         if self.bounds is None:
             return None
+        if situation.drift and self.spec.on_drift == "new-version":
+            raise ExtractError(
+                f"What is read has changed ({situation.drift}), which begins a new version: a "
+                "range would be all of it",
+                kind="extract.drift",
+                hint="run once without --from and --to",
+            )
         return asked_window(
             self.source, self.spec, self.bounds, situation.windows, situation.watermark
         )
@@ -224,11 +247,11 @@ class _Work:
 
     def _plan(self, number: int, situation: "_Situation", asked: Window | None) -> Plan | None:
         """Fix a window; None if nothing is new."""
-        window = asked or next_window(self.source, self.spec, situation.watermark)
+        window = asked or next_window(self.source, self.spec, situation.watermark, self.watch.warn)
         if window is None:
             return None
         counted = count_rows(self.source, self.spec, window)
-        if self.key is not None and lacks_index(self.source, self.spec):
+        if self.key is not None and lacks_index(self.source, self.spec, self.key.column):
             self.watch.warn(
                 f"no index of {self.spec.table} begins with {self.key.column}: the server scans "
                 "the table once for each partition"
@@ -239,6 +262,7 @@ class _Work:
             window=window,
             cursor=self.spec.cursor_key,
             spec=self.spec.content_hash,
+            query=self.spec.query_hash,
             columns=self.columns,
             counted=counted,
             partition_key=self.key,
@@ -256,7 +280,7 @@ class _Situation:
         version: The one that the next window belongs to.
         windows: What that version has already.
         watermark: Where those end; None if there are none, or without a cursor.
-        drift: How the columns differ from the last window's.
+        drift: How what is read differs from the last window's.
     """
 
     version: int
@@ -269,12 +293,14 @@ def _situation(spec: Spec, entries: list[Entry], columns: tuple[Column, ...]) ->
     """Read the log.
 
     Raises:
-        ExtractError: The columns have changed in a way that the spec does not allow.
+        ExtractError: What is read has changed in a way that the spec does not allow.
     """
     current = of_last_version(entries)
     if not current:
         return _Situation(1, (), None, Drift())
     drift = find_drift(current[-1].columns, columns)
+    if spec.cursor is not None:  # without one everything is landed anew anyhow
+        drift = replace(drift, is_other_query=current[-1].query != spec.query_hash)
     refuse_drift(drift, spec.on_drift)
     version = current[0].version
     if current[-1].cursor != spec.cursor_key:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -26,7 +26,7 @@ from pydantic import (
 from remote_entry.errors import SpecError
 from remote_entry.extract.data_set import Key
 from remote_entry.extract.storage.locations import Location, location_of
-from remote_entry.marked_yaml import YamlError, complaints, load_file
+from remote_entry.marked_yaml import KeyPath, YamlError, complaints, load_file
 from remote_entry.reading.reads_only import reads_only
 
 CursorKind = Literal["rowversion", "datetime2", "integer"]
@@ -40,6 +40,7 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _MOST_SECONDS = 366 * 86400
 # name, schema.name, or three parts; each bare or in brackets
 _PART = r"(?:\[(?:[^\]]|\]\])+\]|[\w@#$]+)"
+_OWN_PARTS = 2
 _TABLE = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")
 
 
@@ -61,7 +62,7 @@ class Cursor(_Section):
 
     column: Text
     kind: CursorKind
-    lag: str | int | None = None
+    lag: Text | Annotated[int, Field(strict=True)] | None = None
     nulls: Literal["fail", "skip"] = "fail"
 
     @property
@@ -156,6 +157,12 @@ class Spec(_Section):
             raise _wrong(str(error)) from None
         if not isinstance(document.data, dict):
             raise _wrong(f"{path}:1: an extract is a mapping with at least 'name' and 'to'.")
+        if empty := [keys for keys in document.lines if keys and _at(document.data, keys) is None]:
+            say = "has no value: give it one, or leave the key out."
+            lines = [
+                f"{document.where(keys)}: '{'.'.join(map(str, keys))}' {say}" for keys in empty
+            ]
+            raise _wrong("\n".join(lines))
         try:
             return cls.model_validate(document.data)
         except ValidationError as error:
@@ -225,6 +232,29 @@ class Spec(_Section):
         if (self.query is None) == (self.table is None):
             raise ValueError("give either 'query' or 'table', not both and not neither.")
         return self
+
+    @model_validator(mode="after")
+    def _rowversions_are_sure(self) -> "Spec":
+        if self.cursor is None or self.cursor.kind != "rowversion":
+            return self
+        if self.isolation == "read-uncommitted":
+            raise ValueError(
+                "a rowversion needs committed reads: a row whose change is rolled back later would "
+                "be lost. Leave 'isolation' out."
+            )
+        if self.table is not None and len(re.findall(_PART, self.table)) > _OWN_PARTS:
+            raise ValueError(
+                "the rowversions of another database are counted there: set SQL_DATABASE to it, "
+                "and write schema.name."
+            )
+        return self
+
+
+def _at(data: Any, keys: KeyPath) -> Any:
+    """Return what a document has at a key path."""
+    for key in keys:
+        data = data[key]
+    return data
 
 
 def _wrong(message: str) -> SpecError:

@@ -14,6 +14,8 @@ from remote_entry.masking import Masker
 LONGEST_QUOTE = 300
 
 _NATIVE_NUMBER = re.compile(r"\((-?\d+)\) \(SQL")
+# Of a row, as in: Conversion failed when converting the varchar value 'x' to data type int.
+_VALUE = re.compile(r"(\bvalue:?) '.*'|(?<=key value is) \(.*\)", re.DOTALL)
 _DRIVER_PREFIXES = re.compile(r"^(\[[^\]]*\]\s*)+")
 
 
@@ -194,7 +196,7 @@ def explain_sql(error: Exception, *, what: str, masker: Masker) -> SqlError:
     # In a connection failure (class 08) the number is the operating system's.
     number = None if state.startswith("08") else _native_number(text)
     condition = _condition(state, text, number)
-    said = _DRIVER_PREFIXES.sub("", masker.mask_text(text))[:LONGEST_QUOTE]
+    said = _DRIVER_PREFIXES.sub("", masker.mask_text(_VALUE.sub(r"\1 …", text)))[:LONGEST_QUOTE]
     failed = f"{what}: {condition.summary}" if condition.summary else what
     return SqlError(
         f"{failed}\n  Driver said: {said}",

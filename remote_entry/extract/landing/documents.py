@@ -21,11 +21,12 @@ class Plan:
         window: The rows.
         cursor: Its column; None without one.
         spec: ``Spec.content_hash``: others may not work on this plan.
+        query: ``Spec.query_hash``.
         columns: The query's columns.
         counted: How many rows the server counted in the window when it was planned.
         partition_key: By which column the window is shared; None for one partition of everything.
         partitions: Its shares.
-        drift: What has changed of the columns since the last window; empty for nothing.
+        drift: What has changed of what is read since the last window; empty for nothing.
         is_backfill: Whether the window was asked for by its bounds.
     """
 
@@ -34,6 +35,7 @@ class Plan:
     window: Window
     cursor: Key | None
     spec: str
+    query: str
     columns: tuple[Column, ...]
     counted: int
     partition_key: Key | None = None
@@ -83,6 +85,7 @@ class Entry:
         version: The data set's version.
         window: What it covers.
         cursor: Its column; None without one.
+        query: ``Spec.query_hash``, then.
         columns: The query's columns then.
         folder: Where its manifest lies, in the data set's folder.
         manifest_sha256: Of the manifest's bytes.
@@ -93,6 +96,7 @@ class Entry:
     version: int
     window: Window
     cursor: Key | None
+    query: str
     columns: tuple[Column, ...]
     folder: str
     manifest_sha256: str

@@ -41,7 +41,7 @@ from remote_entry.extract.storage.locations import Location, location_of
 from remote_entry.extract.storage.store import Store
 from remote_entry.extract.storage.stores import open_store
 
-_LOG = "_log"
+_LOG, _FAILED = "_log", "_FAILED.json"
 
 
 class Landing:
@@ -89,7 +89,7 @@ class Landing:
             tried = self._attempts(number)
             if tried:
                 known = Attempt(self.files, *tried[-1])
-                if adopt(known.plan) and not known.has_failed:
+                if adopt(known.plan) and not self._has_failed(known.folder):
                     return known, True
             own = own or plan()
             if own is None:
@@ -129,6 +129,7 @@ class Landing:
             version=plan.version,
             window=plan.window,
             cursor=plan.cursor,
+            query=plan.query,
             columns=plan.columns,
             folder=attempt.folder,
             manifest_sha256=self.files.digest(name),
@@ -170,14 +171,17 @@ class Landing:
         return Attempt(self.files, folder, plan_of(document))
 
     def _sweep(self, earlier_entries: Sequence[Entry], number: int) -> None:
-        """Remove the rows of attempts at earlier entries that were never committed."""
+        """Remove the rows of attempts at earlier entries, and of this one's that have failed."""
         committed = {entry.folder for entry in earlier_entries}
         for folder in self.files.names():
             earlier, _, attempt = folder.partition("-")
             if not (earlier.isdecimal() and attempt.isdecimal()) or folder in committed:
                 continue
-            if int(earlier) < number:
+            if int(earlier) < number or (int(earlier) == number and self._has_failed(folder)):
                 _remove_rows(self.files, folder, keeping=set())
+
+    def _has_failed(self, folder: str) -> bool:
+        return self.files.read(f"{folder}/{_FAILED}") is not None
 
     def _attempts(self, number: int) -> list[tuple[str, Plan]]:
         """Return the folders of an entry's attempts with their plans, oldest first."""
@@ -201,14 +205,9 @@ class Attempt:
     folder: str
     plan: Plan
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether it was found wrong when it was complete."""
-        return self.files.read(f"{self.folder}/_FAILED.json") is not None
-
     def fail(self, reason: str) -> None:
-        """Note that nobody may go on with it."""
-        self.files.publish(f"{self.folder}/_FAILED.json", {"reason": reason})
+        """Note that nobody may go on with it: it was found wrong when it was complete."""
+        self.files.publish(f"{self.folder}/{_FAILED}", {"reason": reason})
 
     def parts(self) -> list[Part]:
         """Return the parts that are committed, in order."""
@@ -255,7 +254,9 @@ class Attempt:
                     self.files.remove(f"{folder}/{name}")
 
     def _part_names(self) -> list[str]:
-        return [name for name in self.files.names(f"{self.folder}/_parts") if name[0] != "."]
+        """Return the documents by partition and place, which outgrow their five digits."""
+        names = [name for name in self.files.names(f"{self.folder}/_parts") if name[0] != "."]
+        return sorted(names, key=lambda name: tuple(map(int, name.partition(".")[0].split("-"))))
 
     def _parts_in(self, name: str) -> list[Part]:
         return parts_in(self.files.read(f"{self.folder}/_parts/{name}"))

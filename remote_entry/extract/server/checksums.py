@@ -53,7 +53,9 @@ def sums_on_server(
     for column in columns:
         name, measure = f"q.{quoted(column.name)}", _measure_of(column)
         added = f"COALESCE(SUM(CAST({measure.sql(name)} AS {_sum_type(column)})), 0)"
-        terms += [f"COUNT_BIG({name})", added if measure is not _NOTHING else "0"]
+        # Of text, ntext and image the server counts no values, but knows which are NULL.
+        counted = f"COUNT_BIG(CASE WHEN {name} IS NOT NULL THEN 1 END)"
+        terms += [counted, added if measure is not _NOTHING else "0"]
     named = ", ".join(f"{term} AS t{number}" for number, term in enumerate(terms))
     [row] = source.ask(f"SELECT {named} FROM {spec.relation}{where(conditions)}")  # noqa: S608
     return tuple(row)

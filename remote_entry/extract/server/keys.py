@@ -16,6 +16,7 @@ rounded up.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 
 import pyarrow as pa
 
@@ -117,7 +118,8 @@ def _canonical_datetime2(text: str) -> str:
     if match is None:
         raise ValueError
     day, time, fraction = match.groups()
-    return f"{day} {time or '00:00:00'}.{(fraction or '').ljust(7, '0')}"
+    moment = datetime.fromisoformat(f"{day} {time or '00:00:00'}")  # is there such a day?
+    return f"{moment}.{(fraction or '').ljust(7, '0')}"
 
 
 def _digits(text: str) -> int:
@@ -177,7 +179,7 @@ KINDS = {
             example="'2024-01-31'",
             types=frozenset({"date"}),
             shown=lambda column: f"CONVERT(varchar(10), {column}, 23)",
-            canonical=_matching(_DATE),
+            canonical=lambda text: str(date.fromisoformat(_matching(_DATE)(text))),
             literal=lambda text: f"CONVERT(date, '{text}', 23)",
             order=_digits,
             as_text=lambda column: [str(value) for value in column.to_pylist()],

@@ -58,7 +58,7 @@ def share(
         return (Partition(),)
     asked = spec.partition.parts
     parts = min(-(-counted // spec.rows_per_file), _MOST_AUTO) if asked == "auto" else asked
-    cuts = _cuts(source, spec, key, window, -(-counted // parts)) if parts > 1 else []
+    cuts = _cuts(source, spec, key, window, max(-(-counted // parts), 1)) if parts > 1 else []
     ranges = zip((None, *cuts), (*cuts, None), strict=True)
     return (*(Partition(lo, hi) for lo, hi in ranges), Partition(is_null=True))
 
@@ -72,29 +72,10 @@ def conditions_in(key: Key | None, partition: Partition) -> list[str]:
     """Return what holds for a partition's rows beside being in the window."""
     if key is None:
         return []
+    column = f"q.{quoted(key.column)}"
     if partition.is_null:
-        return [f"q.{quoted(key.column)} IS NULL"]
-    return within(key, partition.lo, partition.hi)
-
-
-def lacks_index(source: Source, spec: Spec) -> bool:
-    """Tell whether the server knows the table, and no index of it begins with the column.
-
-    Of queries, views and other databases' tables nothing is known; nor of what the login may not
-    see.
-    """
-    if spec.partition is None or spec.table is None:
-        return False
-    table = spec.table.replace("'", "''")
-    column = spec.partition.column.replace("'", "''")
-    sql = (
-        "SELECT COUNT(*) AS n FROM sys.tables AS t WHERE t.object_id = OBJECT_ID(N'{table}') AND "
-        "NOT EXISTS (SELECT 1 FROM sys.index_columns AS i JOIN sys.columns AS c ON "
-        "c.object_id = i.object_id AND c.column_id = i.column_id WHERE i.object_id = t.object_id "
-        "AND i.key_ordinal = 1 AND c.name = N'{column}')"
-    )
-    [(found,)] = source.ask(sql.format(table=table, column=column))
-    return int(found) > 0
+        return [f"{column} IS NULL"]
+    return within(key, partition.lo, partition.hi) or [f"{column} IS NOT NULL"]
 
 
 def _cuts(source: Source, spec: Spec, key: Key, window: Window, step: int) -> list[str]:

@@ -22,24 +22,27 @@ from remote_entry.reading.describe import Declaration
 
 @dataclass(frozen=True)
 class Drift:
-    """How the columns differ from those that were landed last.
+    """How what is read differs from what was landed last.
 
     Attributes:
         added: New columns at the end.
         removed: Columns that are gone.
         changed: Columns whose type or place is another, as ``name old → new``.
+        is_other_query: Whether the table, or the query's text, is another.
     """
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    is_other_query: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed)
+        return bool(self.added or self.removed or self.changed or self.is_other_query)
 
     def __str__(self) -> str:
-        parts = (("new", self.added), ("gone", self.removed), ("changed", self.changed))
-        return "; ".join(f"{word}: {', '.join(names)}" for word, names in parts if names)
+        columns = (("new", self.added), ("gone", self.removed), ("changed", self.changed))
+        parts = [f"{word}: {', '.join(names)}" for word, names in columns if names]
+        return "; ".join([*parts, "another table or query"] if self.is_other_query else parts)
 
     @property
     def only_adds(self) -> bool:
@@ -60,6 +63,8 @@ def columns_of(declared: Declaration, spec: Spec) -> tuple[Column, ...]:
             raise _unfit(f"column {position} has no name", "name it with AS in the query")
         if not column.type:
             raise _unfit(f"{column.name} is of a CLR type", "cast it to text or bytes in the query")
+        if column.type == "sql_variant":
+            raise _unfit(f"{column.name} is sql_variant", "cast it to one type in the query")
     name, times = Counter(column.name for column in columns).most_common(1)[0]
     if times > 1:
         raise _unfit(f"{times} columns are called {name}", "rename them with AS in the query")
@@ -111,16 +116,15 @@ def refuse_drift(drift: Drift, policy: str) -> None:
     """Raise if the policy does not let the change through.
 
     Raises:
-        ExtractError: With the columns.
+        ExtractError: With what has changed.
     """
     if not drift or policy == "new-version" or (policy == "add-columns" and drift.only_adds):
         return
     raise ExtractError(
-        f"The query's columns have changed since the last window ({drift}), and on_drift is "
-        f"{policy}",
+        f"What is read has changed since the last window ({drift}), and on_drift is {policy}",
         kind="extract.drift",
-        hint="set on_drift to new-version to land everything anew, or to add-columns if columns "
-        "only came at the end",
+        hint="set on_drift to new-version to land everything anew, or to add-columns if what was "
+        "landed stays right and columns only came at the end; another table wants another name",
     )
 
 
@@ -138,7 +142,8 @@ def with_declared_types(schema: pa.Schema, columns: Sequence[Column]) -> pa.Sche
             hint="run again: the window is planned anew",
         )
     return pa.schema(
-        field.with_metadata({"sql_type": column.type})
+        # A column may allow NULLs one day, and its files are read together.
+        field.with_nullable(nullable=True).with_metadata({"sql_type": column.type})
         for field, column in zip(schema, columns, strict=True)
     )
 
@@ -152,7 +157,8 @@ def _check_cursor(columns: Sequence[Column], spec: Spec) -> None:
     if found.type.partition("(")[0] not in kind.types:
         raise _unfit(
             f"{found.name} is {found.type}, not {kind.name}",
-            f"a cursor of kind {kind.name} is declared as {' or '.join(sorted(kind.types))}",
+            f"a cursor of kind {kind.name} is declared as {' or '.join(sorted(kind.types))}; or "
+            "cast it to that in the query",
         )
 
 

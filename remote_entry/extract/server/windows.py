@@ -11,7 +11,8 @@ The lag is what a datetime2 or an integer is trusted with: a row that is committ
 is missed. Rowversions need no trust.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Key, Window
@@ -46,13 +47,16 @@ def where(conditions: Iterable[str]) -> str:
     return f" WHERE {joined}" if joined else ""
 
 
-def next_window(source: Source, spec: Spec, watermark: str | None) -> Window | None:
+def next_window(
+    source: Source, spec: Spec, watermark: str | None, warn: Callable[[str], object]
+) -> Window | None:
     """Ask the server for the window that follows the last one.
 
     Args:
         source: The server.
         spec: The extract.
         watermark: Where the last window ended; None before the first.
+        warn: Is told of a table that seems to have begun anew.
 
     Returns:
         None if nothing is new.
@@ -74,6 +78,12 @@ def next_window(source: Source, spec: Spec, watermark: str | None) -> Window | N
             "another database, or an older copy of it",
             kind="extract.watermark-ahead",
             hint="extract into a new name, or restore the right database",
+        )
+    lag = spec.cursor.lag_amount if spec.cursor else 0
+    if kind.name == "integer" and kind.order(hi) + lag < kind.order(watermark):
+        warn(
+            f"the largest {spec.cursor_key.column} is less than {watermark}, which was reached "
+            "before: if the table began anew, extract into a new name"
         )
     return None
 
@@ -105,22 +115,26 @@ def asked_window(
     if spec.cursor_key is None:
         raise _refused("a range needs a cursor", "give the extract a cursor")
     kind = kind_of(spec.cursor_key)
-    lo = kind.checked(bounds[0], what="--from") if bounds[0] else watermark
-    safe = newest(source, spec)
-    hi = kind.checked(bounds[1], what="--to") if bounds[1] else safe
+    lo = watermark if bounds[0] is None else kind.checked(bounds[0], what="--from")
+    safe, landed = newest(source, spec), list(committed)
+    hi = safe if bounds[1] is None else kind.checked(bounds[1], what="--to")
+    for window in landed:
+        if window == Window(lo, hi) or (bounds[0] is None and window.hi == hi):
+            return window
+    if safe is None:
+        raise _refused("there are no rows yet", "run again when there are")
     if hi is None or (lo is not None and kind.order(lo) >= kind.order(hi)):
-        ends = f"to {hi} there is nothing" if bounds[1] else f"on there is nothing up to {hi}"
-        hint = "give --from before --to" if bounds[1] else "give an earlier --from, or leave it out"
+        is_open = bounds[1] is None
+        ends = f"on there is nothing up to {hi}" if is_open else f"to {hi} there is nothing"
+        hint = "give an earlier --from, or leave it out" if is_open else "give --from before --to"
         raise _refused(f"from {lo} {ends}", hint)
-    if safe is None or kind.order(hi) > kind.order(safe):
+    if kind.order(hi) > kind.order(safe):
         raise _refused(
             f"--to {hi} lies behind {safe}, up to where the server is sure that nothing is still "
             "to come",
             "leave --to out",
         )
-    asked, landed = Window(lo, hi), list(committed)
-    if asked in landed:
-        return asked
+    asked = Window(lo, hi)
     if watermark is not None and lo is not None and kind.order(lo) > kind.order(watermark):
         raise _refused(
             f"between {watermark}, where the last window ended, and --from {lo} there would be a "
@@ -135,6 +149,17 @@ def asked_window(
                 "extract into a new name",
             )
     return asked
+
+
+def gaps(cursor: Key, landed: Iterable[Window]) -> list[Window]:
+    """Return what lies between windows and was never landed."""
+    order = kind_of(cursor).order
+    windows = sorted(landed, key=lambda each: (each.lo is not None, each.lo and order(each.lo)))
+    return [
+        Window(one.hi, other.lo)
+        for one, other in pairwise(windows)
+        if one.hi is not None and other.lo is not None and order(one.hi) < order(other.lo)
+    ]
 
 
 def newest(source: Source, spec: Spec) -> str | None:
@@ -153,17 +178,42 @@ def refuse_nulls(source: Source, spec: Spec) -> int:
     Raises:
         ExtractError: There are some, and the spec does not say to skip them.
     """
-    if spec.cursor is None or spec.cursor.kind == "rowversion":
+    if spec.cursor is None:
         return 0
-    column = quoted(spec.cursor.column)
-    sql = f"SELECT COUNT_BIG(*) AS n FROM {spec.relation} WHERE q.{column} IS NULL"  # noqa: S608
-    [(count,)] = source.ask(sql)
+    count = _count_where(source, spec, f"q.{quoted(spec.cursor.column)} IS NULL")
     if count and spec.cursor.nulls == "fail":
         raise ExtractError(
             f"{count} rows have no {spec.cursor.column}: no window would ever hold them",
             kind="extract.null-cursor",
             hint="give them a value, leave them out in the query, or set cursor.nulls to skip",
         )
+    return count
+
+
+def refuse_foreign(source: Source, spec: Spec) -> None:
+    """Raise if a row has a rowversion that this database has not given out.
+
+    The server tells what is in flight in the current database alone, and a view or a query may read
+    another one's table.
+
+    Raises:
+        ExtractError: There are such rows.
+    """
+    if spec.cursor is None or spec.cursor.kind != "rowversion":
+        return
+    count = _count_where(source, spec, f"q.{quoted(spec.cursor.column)} > @@DBTS")
+    if count:
+        raise ExtractError(
+            f"{count} rows have a {spec.cursor.column} that this database has not given out yet: "
+            "they are another database's, whose open transactions cannot be seen from here",
+            kind="extract.foreign-rowversion",
+            hint="set SQL_DATABASE to the database that holds the table",
+        )
+
+
+def _count_where(source: Source, spec: Spec, condition: str) -> int:
+    sql = f"SELECT COUNT_BIG(*) AS n FROM {spec.relation} WHERE {condition}"  # noqa: S608 - ours
+    [(count,)] = source.ask(sql)
     return int(count)
 
 

@@ -90,4 +90,4 @@ def location_of(text: str | Path | BlobFolder) -> Location:
             f"{where} is no place to land in, as it is written. Name a local directory, or "
             "abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER."
         )
-    return Path(text)
+    return Path(text).expanduser()

@@ -10,6 +10,8 @@ from support.played_source import INSERT, PlayedSource, land, landed_rows, run, 
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.landing.folder import committed_parts
+from remote_entry.extract.server.schema import columns_of
+from remote_entry.reading.describe import Declaration
 
 
 @pytest.mark.parametrize(
@@ -45,10 +47,34 @@ def test_new_columns_are_added_and_recorded(tmp_path: Path, source: PlayedSource
     run(source.session, INSERT)
     wider = spec.model_copy(update={"query": "SELECT id, rv, a FROM v"})
     [landed] = land(wider, source).landed
-    assert landed.drift == "new: a"
+    assert landed.drift == "new: a; another table or query"
     manifest = json.loads((spec.folder / landed.entry.folder / "_MANIFEST.json").read_text())
-    assert (manifest["drift"], manifest["rows"]) == ("new: a", 2)
+    assert (manifest["drift"], manifest["rows"]) == (landed.drift, 2)
     assert [row[0] for row in landed_rows(spec)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("other", [{"table": "w"}, {"table": None, "query": "SELECT * FROM w"}])
+def test_another_table_does_not_go_on_from_the_watermark(
+    tmp_path: Path, source: PlayedSource, other: dict[str, Any]
+) -> None:
+    """Its rows may lie below. A new version has all of them."""
+    run(source.session, INSERT, "SELECT * INTO w FROM v")
+    land(spec_of(tmp_path), source)
+    with pytest.raises(ExtractError, match=r"changed .*\(another table or query\)") as caught:
+        land(spec_of(tmp_path, **other), source)
+    assert "another table wants another name" in caught.value.hint
+    anew = spec_of(tmp_path, on_drift="new-version", **other)
+    assert land(anew, source).landed[0].entry.version == 2
+    assert land(spec_of(tmp_path, on_drift="fail", **other), source).rows == 0
+
+
+def test_a_column_may_allow_nulls_one_day(tmp_path: Path, source: PlayedSource) -> None:
+    """Files from before and after are read together, so each says that it may have some."""
+    run(source.session, "CREATE TABLE w (id int NOT NULL, rv rowversion)")
+    run(source.session, "INSERT INTO w (id) VALUES (1)")
+    land(spec_of(tmp_path, table="w"), source)
+    [part] = committed_parts(tmp_path / "v")
+    assert all(field.nullable for field in pq.read_schema(part))
 
 
 def test_a_new_version_lands_everything_anew(tmp_path: Path, source: PlayedSource) -> None:
@@ -78,6 +104,13 @@ def test_queries_that_cannot_be_extracted_are_refused(
     with pytest.raises(ExtractError, match=said):
         land(spec_of(tmp_path, **changes), source)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_column_of_many_types_is_refused(tmp_path: Path) -> None:
+    """A file's column has one, and it is the catalogue that says which."""
+    declared = Declaration(("sql_variant", "timestamp"), ("x", "rv"))
+    with pytest.raises(ExtractError, match="x is sql_variant"):
+        columns_of(declared, spec_of(tmp_path))
 
 
 def test_types_are_the_servers(tmp_path: Path, source: PlayedSource) -> None:

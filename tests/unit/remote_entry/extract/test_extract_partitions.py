@@ -66,6 +66,38 @@ def test_partitions_have_each_row_once(
     assert sorted(row[0] for row in landed_rows(spec)) == list(range(1, ROWS + 1))
 
 
+@pytest.mark.parametrize("column", ["n", "none"])
+@pytest.mark.parametrize("parts", ["auto", 1, 3])
+def test_a_single_range_leaves_rows_without_a_value_to_their_own(
+    tmp_path: Path, source: PlayedSource, column: str, parts: str | int
+) -> None:
+    """Also if they are all, or the window is small."""
+    run(source.session, "ALTER TABLE v ADD none int")
+    spec = spec_of(tmp_path, rows_per_file=1000, partition={"column": column, "parts": parts})
+    [landed] = land(spec, source).landed
+    assert landed.verification is not None
+    assert landed.verification.is_exact
+    assert sorted(row[0] for row in landed_rows(spec)) == list(range(1, ROWS + 1))
+
+
+def test_rows_that_come_after_they_were_counted_have_their_place(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """Of none there is nothing to cut."""
+    run(source.session, "CREATE TABLE w (id int)")
+    spec = spec_of(tmp_path, table="w", cursor=None, partition={"column": "id", "parts": 3})
+    ask, writer = source.ask, server.session()
+
+    def ask_and_insert(sql: str) -> list[tuple[Any, ...]]:
+        answer = ask(sql)
+        if "COUNT_BIG" in sql and answer == [(0,)]:
+            run(writer, "INSERT INTO w VALUES (1), (2), (3)")
+        return answer
+
+    source.ask = ask_and_insert  # type: ignore[method-assign]
+    assert land(spec, source).rows == 3
+
+
 def test_boundaries_follow_the_rows_and_not_the_values(
     tmp_path: Path, source: PlayedSource
 ) -> None:

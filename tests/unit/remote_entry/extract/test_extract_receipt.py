@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
 from support.played_source import spec_of
 
+from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column
 from remote_entry.extract.receipt import (
     Circumstances,
@@ -45,6 +47,16 @@ def test_a_receipt_names_secrets_and_shows_none(tmp_path: Path) -> None:
     assert (read["git_commit"], read["isolation"], read["rows"]) == ("c0ffee", "read-committed", 0)
     assert read["columns"] == [{"name": "id", "type": "int"}]
     assert all(text not in json.dumps(read) for text in ("hunter", "a secret name"))
+
+
+def test_a_receipt_that_cannot_be_written_says_what_is_landed(tmp_path: Path) -> None:
+    """Nobody has to wonder whether to run again."""
+    (tmp_path / "outputs").write_text("")
+    spec = spec_of(tmp_path)
+    document = {"run_id": "r", "rows": 7, "windows": []}
+    with pytest.raises(ExtractError, match="outputs: .*What is new is landed: 7 rows") as caught:
+        write_receipt(document, spec, tmp_path / "outputs")
+    assert caught.value.exit_code == 7
 
 
 def test_the_driver_is_all_that_is_taken_of_a_connection_string() -> None:

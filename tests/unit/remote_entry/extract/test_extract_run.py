@@ -19,8 +19,11 @@ from support.played_source import (
 )
 
 from remote_entry.errors import ExtractError, SqlError
-from remote_entry.extract.landing.folder import committed_parts
+from remote_entry.extract.data_set import Window
+from remote_entry.extract.landing.documents import Part, Plan
+from remote_entry.extract.landing.folder import Attempt, committed_parts
 from remote_entry.extract.run import extract
+from remote_entry.extract.storage.files import Files
 from remote_entry.extract.watch import Watch
 
 INTEGER = {"cursor": {"column": "id", "kind": "integer"}}
@@ -204,6 +207,32 @@ def test_a_row_that_was_changed_in_place_does_not_add_up(
     assert (landed.verification.compared, landed.verification.moved) == (1, 0)
 
 
+def test_a_window_that_failed_leaves_no_rows_behind(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """The attempt that is landed in its place clears away."""
+    spec, writer = spec_of(tmp_path, **DATETIME2), server.session()
+    run(source.session, *[INSERT] * 3)
+    source.meanwhile = lambda n: n or run(writer, "INSERT INTO v (at) VALUES ('2023-05-05')")
+    with pytest.raises(ExtractError, match="is not landed"):
+        land(spec, source)
+    source.meanwhile = lambda _: None
+    land(spec, source)
+    assert sorted(committed_parts(spec.folder)) == sorted(spec.folder.rglob("*.parquet"))
+
+
+def test_without_a_cursor_rows_that_came_are_not_compared(
+    tmp_path: Path, server: PlayedServer, source: PlayedSource
+) -> None:
+    """Nothing is wrong with them: they are of a later moment."""
+    spec, writer = spec_of(tmp_path, cursor=None, checksum=True), server.session()
+    run(source.session, *[INSERT] * 3)
+    source.meanwhile = lambda n: n or run(writer, INSERT)
+    [landed] = land(spec, source).landed
+    assert landed.verification is not None
+    assert (landed.verification.compared, landed.verification.moved) == (0, 1)
+
+
 def test_rows_that_left_their_window_are_not_compared(
     tmp_path: Path, server: PlayedServer, source: PlayedSource
 ) -> None:
@@ -253,23 +282,41 @@ def test_rows_without_a_cursor_are_refused_or_counted(tmp_path: Path, source: Pl
     assert (outcome.rows, outcome.without_cursor) == (2, 1)
 
 
-def test_ranges_are_landed_once(tmp_path: Path, source: PlayedSource) -> None:
-    """The first one says where the extract begins; older ones are added; none overlap."""
+def test_rowversions_that_are_none_of_this_database_are_refused(
+    tmp_path: Path, source: PlayedSource
+) -> None:
+    """Of a joined table there may be none; what another one has in flight cannot be seen."""
+    run(source.session, INSERT)
+    run(
+        source.session, "CREATE TABLE u (id int, other rowversion)", "INSERT INTO u (id) VALUES (1)"
+    )
+    query = "SELECT v.id, u.other AS rv FROM v LEFT JOIN u ON v.id = u.id"
+    with pytest.raises(ExtractError, match="1 rows have no rv"):
+        land(spec_of(tmp_path, table=None, query=query), source)
+    ahead = "SELECT id, CAST(CAST(rv AS bigint) + 100 AS rowversion) AS rv FROM v"
+    with pytest.raises(ExtractError, match="2 rows have a rv that this database has not given"):
+        land(spec_of(tmp_path, table=None, query=ahead), source)
+
+
+def test_a_table_that_began_anew_is_told(tmp_path: Path, source: PlayedSource) -> None:
+    """Its new rows lie below the watermark."""
     spec = spec_of(tmp_path, **INTEGER)
-    run(source.session, *[INSERT] * 10)
-    assert land(spec, source, bounds=("11", "15")).rows == 4
-    assert land(spec, source, bounds=("11", "15")).rows == 0
-    assert land(spec, source).rows == 6
-    assert land(spec, source, bounds=("5", "11")).rows == 6
-    for lo, hi, said in [
-        ("1", "6", "has rows in common with"),
-        ("8", "8", "there is nothing"),
-        ("30", "40", "lies behind 21"),
-        ("x", "9", "--from is no integer"),
-    ]:
-        with pytest.raises(ExtractError, match=said):
-            land(spec, source, bounds=(lo, hi))
-    assert sorted(ids(landed_rows(spec))) == list(range(5, 21))
+    run(source.session, *[INSERT] * 3)
+    land(spec, source)
+    run(source.session, "TRUNCATE TABLE v", INSERT)
+    warnings: list[str] = []
+    assert extract(spec, source, Watch(lambda *_: None, lambda *_: None, warnings.append)).rows == 0
+    assert "the largest id is less than 7, which was reached before" in warnings[-1]
+
+
+def test_parts_stay_in_order_when_their_numbers_outgrow_five_digits(tmp_path: Path) -> None:
+    """The last one says where to go on."""
+    plan = Plan(1, 1, Window(), None, "", "", (), 0)
+    (tmp_path / "00000001-1/_parts").mkdir(parents=True)
+    attempt = Attempt(Files(tmp_path), "00000001-1", plan)
+    for index in (99_998, 100_000, 99_999):
+        assert attempt.add([Part(0, index, None, 0, 0, "", None, None, None, None, is_last=False)])
+    assert [part.index for part in attempt.parts_of(0)] == [99_998, 99_999, 100_000]
 
 
 def test_parts_of_another_query_are_not_gone_on_with(tmp_path: Path, source: PlayedSource) -> None:

@@ -65,6 +65,11 @@ def test_a_spec_needs_little(tmp_path: Path) -> None:
         ("table: dbo.flights", "query: WITH a AS (SELECT 1) SELECT 1", "make it a view"),
         ("name: flights", "name: ../flights", "extract.yml:1: 'name'"),
         ("name: flights", "name: [", "this is not YAML"),
+        ("to: lake", "to: lake\npartition:", "extract.yml:5: 'partition' has no value: give it"),
+        ("kind: rowversion", "kind: integer, lag:", "extract.yml:3: 'cursor.lag' has no value"),
+        ("kind: rowversion", "kind: integer, lag: true", "'cursor.lag"),
+        ("table: dbo.flights", "table: other.dbo.flights", "set SQL_DATABASE to it"),
+        ("to: lake", "to: lake\nisolation: read-uncommitted", "a rowversion needs committed reads"),
     ],
 )
 def test_each_mistake_has_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:

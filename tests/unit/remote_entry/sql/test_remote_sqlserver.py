@@ -1,5 +1,6 @@
 """Settings and secrets become connections; failures become one message each."""
 
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -242,6 +243,24 @@ def test_name_that_does_not_resolve_is_told_apart() -> None:
     with pytest.raises(SqlError) as caught:
         check_reachable("flights.invalid", None)
     assert caught.value.kind == "sql.dns"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (
+            245,
+            "Conversion failed when converting the varchar value 'it's Jane' to data type int.",
+        ),
+        (2628, "String or binary data would be truncated in table 't'. Truncated value: '4 Jane'."),
+        (2627, "Cannot insert duplicate key in object 't'. The duplicate key value is (4 Jane)."),
+    ],
+)
+def test_a_rows_value_is_left_out(number: int, text: str) -> None:
+    """The server quotes it; a log is no place for people's data."""
+    error = explain_sql(login_error(number, text), what="The query failed", masker=Masker(()))
+    assert re.search("value:?( is)? …", str(error))
+    assert "Jane" not in str(error)
 
 
 def test_open_port_and_named_instance_pass() -> None:
