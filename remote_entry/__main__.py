@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from remote_entry.errors import RemoteEntryError
 from remote_entry.masking import Masker
@@ -173,5 +174,17 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
+def _end(exit_code: int) -> NoReturn:
+    """End the process; after a stop at once.
+
+    A thread that is left in a driver's C++ code aborts an orderly end ("exception not rethrown").
+    """
+    if exit_code in {INTERRUPTED, TERMINATED}:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
+    sys.exit(exit_code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

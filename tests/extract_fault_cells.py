@@ -51,6 +51,7 @@ def signals() -> Iterator[ExtractCell]:
         ("SIGTERM", signal.SIGTERM, 143, "Stopped by SIGTERM. What was committed stays"),
     ):
         for when, moment in (
+            ("at the login", Pause("login")),
             ("while the server plans", Pause("query", matching="COUNT_BIG")),
             ("before the first row", BEFORE_THE_FIRST_ROW),
             ("in mid-stream", AFTER_TWO_PARTS),

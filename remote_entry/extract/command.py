@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
+from remote_entry.deadline import let_interrupt
 from remote_entry.extract.progress import Progress
 from remote_entry.extract.receipt import (
     RECEIPTS,
@@ -61,11 +62,11 @@ def extract_file(file: Path, bounds: Bounds | None, environ: Mapping[str, str]) 
         if connections > 1 and rank is None:  # forked before anybody signs in
             processes = Processes(connections, lambda: _connect(spec, find_access(environ)))
             workers = stack.enter_context(processes)
-        access = find_access(environ)
+        access = let_interrupt(lambda: find_access(environ))
         if connections > 1 and rank is not None:
             ranks = OnRanks(rank, derive_key(access.bundle, rank.job), connections, progress.say)
             workers = stack.enter_context(ranks)
-        database = open_run_database(access, setup=spec.session_setup)
+        database = let_interrupt(lambda: open_run_database(access, setup=spec.session_setup))
         outcome = extract(spec, SqlServer(database), watch, workers=workers, bounds=bounds)
     around = Circumstances(
         secrets=secrets_of(access.bundle),
@@ -102,6 +103,7 @@ def _telling(progress: Progress) -> Iterator[None]:
         )
         raise
     finally:
+        progress.clear()
         log.removeHandler(handler)
 
 

@@ -1,5 +1,6 @@
 """How far an extract is: a line that moves at a terminal, one line every 30 s in a log."""
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from typing import TextIO
 
 from remote_entry.extract.data_set import Window
 
+_NAME = "remote_entry: "
 LOG_SECONDS = 30.0
 TERMINAL_SECONDS = 0.5
 
@@ -59,16 +61,27 @@ class Progress:
         """Say what was met and overcome."""
         self.say(f"warning: {text}")
 
-    def say(self, line: str, end: str = "\n") -> None:
+    def say(self, line: str) -> None:
         """Write a line."""
-        clear = "\x1b[K" if self._moves else ""
-        self._stream.write(f"remote_entry: {line}{clear}{end}")
-        self._stream.flush()
+        self._write(f"{_NAME}{line}", "\n")
+
+    def clear(self) -> None:
+        """Leave nothing of a line that moved."""
+        if self._moves:
+            self._write("", "\r")
 
     def _show(self, seconds: float) -> None:
-        line = f"{self._rows:,} of {self._expected:,} rows, "
-        line += f"{self._parts:,} parts done, {self._bytes / seconds / 1e6:.1f} MB/s written"
+        line = f"{_NAME}{self._rows:,} of {self._expected:,} rows, "
+        line += f"{self._parts:,} parts, {self._bytes / seconds / 1e6:.1f} MB/s"
         if self._rows and self._rows < self._expected:
             left = seconds * (self._expected - self._rows) / self._rows
-            line += f", about {left:.0f} s left"
-        self.say(line, end="\r" if self._moves else "\n")
+            line += f", {left:.0f} s left"
+        if self._moves:  # a line that is wrapped would stay
+            self._write(line[: shutil.get_terminal_size().columns - 1], "\r")
+        else:
+            self._write(line, "\n")
+
+    def _write(self, line: str, end: str) -> None:
+        clear = "\x1b[K" if self._moves else ""
+        self._stream.write(f"{line}{clear}{end}")
+        self._stream.flush()

@@ -30,7 +30,9 @@ from remote_entry.marked_yaml import KeyPath, YamlError, complaints, load_file
 from remote_entry.reading.reads_only import reads_only
 
 CursorKind = Literal["rowversion", "datetime2", "integer"]
-Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
+# Its folder's name, too: Azure knows none that ends in a dot.
+_NAME = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,126}[A-Za-z0-9_-])?$"
+Name = Annotated[str, StringConstraints(strict=True, pattern=_NAME)]
 Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
 Parts = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 Connections = Annotated[int, Field(strict=True, ge=1, le=256)]

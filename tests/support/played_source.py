@@ -26,6 +26,8 @@ CREATE = (
     "CREATE TABLE v (id int IDENTITY PRIMARY KEY, a decimal(9,4), at datetime2(7), rv rowversion)"
 )
 INSERT = "INSERT INTO v (a, at) VALUES (1.5, '2024-01-01 00:00:00.1234567'), (NULL, '2024-01-02')"
+INTEGER = {"cursor": {"column": "id", "kind": "integer"}}
+DATETIME2 = {"cursor": {"column": "at", "kind": "datetime2"}}
 SILENT = Watch(begin=lambda *_: None, note=lambda *_: None, warn=lambda _: None)
 
 
@@ -149,3 +151,8 @@ def landed_rows(spec: Spec) -> list[tuple[Any, ...]]:
     """Return everything that readers read, in the order in which it was landed."""
     tables = [pq.read_table(path, partitioning=None) for path in committed_parts(spec.folder)]
     return [tuple(row.values()) for table in tables for row in table.to_pylist()]
+
+
+def landed_ids(spec: Spec) -> list[int]:
+    """Return the first column of it."""
+    return [row[0] for row in landed_rows(spec)]

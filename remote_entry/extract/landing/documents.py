@@ -127,13 +127,14 @@ def entry_of(document: Mapping[str, Any], root: Location) -> Entry:
     Raises:
         ExtractError: It is of another version of this program.
     """
-    known = _typed(document)
-    if known.pop("format") != FORMAT:
+    if document["format"] != FORMAT:
         raise ExtractError(
             f"The data set in {root} was written by another version of this program",
             kind="extract.damaged",
             hint="use that version, or extract into a new name",
         )
+    known = _typed(document)
+    del known["format"]
     return Entry(**known)
 
 

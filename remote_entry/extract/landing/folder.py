@@ -25,7 +25,7 @@ another run began: each attempt is one run's own.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.landing.documents import (
@@ -38,8 +38,10 @@ from remote_entry.extract.landing.documents import (
     plan_of,
 )
 from remote_entry.extract.storage.locations import Location, location_of
-from remote_entry.extract.storage.store import Store
+from remote_entry.extract.storage.store import Store, damaged
 from remote_entry.extract.storage.stores import open_store
+
+T = TypeVar("T")
 
 _LOG, _FAILED = "_log", "_FAILED.json"
 
@@ -62,9 +64,9 @@ class Landing:
         """
         names = [name for name in self.files.names(_LOG) if not name.startswith(".")]
         if names != [_log_name(number) for number in range(1, len(names) + 1)]:
-            raise _damaged(self.files.root, f"{_LOG}/ is not 1, 2, 3 …: {', '.join(names)}")
+            raise damaged(self.files.root, f"{_LOG}/ is not 1, 2, 3 …: {', '.join(names)}")
         self.files.read_ahead([f"{_LOG}/{name}" for name in names])
-        return [entry_of(self.files.read(f"{_LOG}/{name}"), self.files.root) for name in names]
+        return [self._entry(f"{_LOG}/{name}") for name in names]
 
     def begin(
         self,
@@ -137,7 +139,7 @@ class Landing:
         )
         line = f"{_LOG}/{_log_name(plan.entry)}"
         self.files.publish(line, {"format": FORMAT, **asdict(own)})
-        entry = entry_of(self.files.read(line), self.files.root)
+        entry = self._entry(line)
         if entry.folder == attempt.folder:
             attempt.clean()
             self._sweep(earlier, plan.entry)
@@ -150,10 +152,10 @@ class Landing:
             ExtractError: Its manifest is not the one that was committed.
         """
         name = _manifest(entry)
-        document = self.files.read(name, sha256=entry.manifest_sha256)
-        if document is None:
-            raise _damaged(self.files.root, f"{name} is not what entry {entry.number} names")
-        return parts_in(document)
+        parts = _read(self.files, name, parts_in, sha256=entry.manifest_sha256)
+        if parts is None:
+            raise damaged(self.files.root, f"{name} is not what entry {entry.number} names")
+        return parts
 
     def attempt(self, folder: str) -> "Attempt":
         """Return an attempt that another process planned.
@@ -161,14 +163,14 @@ class Landing:
         Raises:
             ExtractError: It is not here.
         """
-        document = self.files.read(f"{folder}/_PLAN.json")
-        if document is None:
+        plan = _read(self.files, f"{folder}/_PLAN.json", plan_of)
+        if plan is None:
             raise ExtractError(
                 f"{self.files.root} does not hold {folder}, which another process has begun there",
                 kind="extract.not-shared",
                 hint="'to' must be a store that all nodes share, such as abfss://…",
             )
-        return Attempt(self.files, folder, plan_of(document))
+        return Attempt(self.files, folder, plan)
 
     def _sweep(self, earlier_entries: Sequence[Entry], number: int) -> None:
         """Remove the rows of attempts at earlier entries, and of this one's that have failed."""
@@ -180,14 +182,20 @@ class Landing:
             if int(earlier) < number or (int(earlier) == number and self._has_failed(folder)):
                 _remove_rows(self.files, folder, keeping=set())
 
+    def _entry(self, name: str) -> Entry:
+        entry = _read(self.files, name, lambda document: entry_of(document, self.files.root))
+        if entry is None:
+            raise damaged(self.files.root, f"{name} is gone")
+        return entry
+
     def _has_failed(self, folder: str) -> bool:
         return self.files.read(f"{folder}/{_FAILED}") is not None
 
     def _attempts(self, number: int) -> list[tuple[str, Plan]]:
         """Return the folders of an entry's attempts with their plans, oldest first."""
         folders = [name for name in self.files.names() if name.startswith(f"{number:08d}-")]
-        plans = [(name, self.files.read(f"{name}/_PLAN.json")) for name in folders]
-        known = [(name, plan_of(document)) for name, document in plans if document is not None]
+        plans = [(name, _read(self.files, f"{name}/_PLAN.json", plan_of)) for name in folders]
+        known = [(name, plan) for name, plan in plans if plan is not None]
         return sorted(known, key=lambda pair: _attempt_number(pair[0]))
 
 
@@ -259,7 +267,7 @@ class Attempt:
         return sorted(names, key=lambda name: tuple(map(int, name.partition(".")[0].split("-"))))
 
     def _parts_in(self, name: str) -> list[Part]:
-        return parts_in(self.files.read(f"{self.folder}/_parts/{name}"))
+        return _read(self.files, f"{self.folder}/_parts/{name}", parts_in) or []
 
 
 def committed_parts(folder: str | Location) -> list[Path | str]:
@@ -295,6 +303,23 @@ def of_last_version(entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.version == last]
 
 
+def _read(
+    files: Store, name: str, parse: Callable[[Mapping[str, Any]], T], *, sha256: str = ""
+) -> T | None:
+    """Return what a document says; None if there is none, or none of this digest.
+
+    Raises:
+        ExtractError: It is not what was written there.
+    """
+    document = files.read(name, sha256=sha256)
+    if document is None:
+        return None
+    try:
+        return parse(document)
+    except (AttributeError, KeyError, TypeError):
+        raise damaged(files.root, f"{name} is not what was written there") from None
+
+
 def _manifest(entry: Entry) -> str:
     return f"{entry.folder}/_MANIFEST.json"
 
@@ -316,11 +341,3 @@ def _log_name(number: int) -> str:
 
 def _attempt_number(folder: str) -> int:
     return int(folder.partition("-")[2])
-
-
-def _damaged(root: Location, what: str) -> ExtractError:
-    return ExtractError(
-        f"The data set in {root} is damaged: {what}",
-        kind="extract.damaged",
-        hint="restore the folder, or extract into a new name",
-    )

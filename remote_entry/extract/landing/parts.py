@@ -194,5 +194,4 @@ class _Draft:
             if self._groups is not None:
                 with contextlib.suppress(OSError, pa.ArrowException, ExtractError):
                     self._groups.abandon()
-            self._file.close()
-            self._attempt.files.remove(f"{self._attempt.folder}/{self._name}")
+            self._file.discard()

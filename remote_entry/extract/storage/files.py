@@ -7,7 +7,6 @@ reads half of it, the first one wins, and the loser knows. (``rename`` would rep
 
 import errno
 import hashlib
-import json
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.storage.folder_lock import folder_lock
-from remote_entry.extract.storage.store import Step, as_json, no_step
+from remote_entry.extract.storage.store import Step, as_json, from_json, no_step
 
 
 class Files:
@@ -89,7 +88,9 @@ class Files:
         """Create a file that is not there yet, to be written once."""
         self._step(f"create {Path(name).name[:10]}")
         file = (self.root / name).open("xb")
-        return NewFile(file, self._step, lambda file: self._sync(file, name))
+        return NewFile(
+            file, self._step, lambda file: self._sync(file, name), lambda: self.remove(name)
+        )
 
     def sync_folder(self, name: str) -> None:
         """See that the folder's own list of names is on the disk."""
@@ -103,7 +104,7 @@ class Files:
             return None
         if sha256 and hashlib.sha256(content).hexdigest() != sha256:
             return None
-        return json.loads(content)
+        return from_json(content, name, self.root)
 
     def read_ahead(self, names: Sequence[str]) -> None:
         """Do nothing: a disk is near."""
@@ -148,10 +149,17 @@ class NewFile:
     Has what pyarrow asks of a Python file to write to.
     """
 
-    def __init__(self, file: BinaryIO, step: Step, sync: Callable[[BinaryIO], None]) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        step: Step,
+        sync: Callable[[BinaryIO], None],
+        remove: Callable[[], None],
+    ) -> None:
         self._file = file
         self._step = step
         self._sync = sync
+        self._remove = remove
         self._digest = hashlib.sha256()
         self.size = 0
 
@@ -186,6 +194,11 @@ class NewFile:
     def close(self) -> None:
         """Close it as it is."""
         self._file.close()
+
+    def discard(self) -> None:
+        """Close and remove it."""
+        self._file.close()
+        self._remove()
 
 
 def _no_links(root: Path) -> ExtractError:

@@ -14,8 +14,8 @@ _ABFSS = re.compile(
     r"abfss://(?P<container>[a-z0-9](?:-?[a-z0-9]){2,62})@(?P<account>[a-z0-9]{3,24})"
     rf"\.dfs\.(?P<domain>{'|'.join(map(re.escape, _DOMAINS))})(?P<path>(?:/[A-Za-z0-9_.=+-]+)*)/?"
 )
-_DOTS = re.compile(r"(?:^|/)\.+(?:/|$)")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_DOTS = re.compile(r"\.(?:/|$)")  # Azure knows no name that ends in one
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/*")
 _HOLDS_A_KEY = re.compile(r"accountkey\s*=|sharedaccess(key|signature)\s*=|sig=", re.IGNORECASE)
 
 
@@ -78,13 +78,13 @@ def location_of(text: str | Path | BlobFolder) -> Location:
     if match is not None and not _DOTS.search(match["path"]):
         path = match["path"].strip("/")
         return BlobFolder(match["account"], match["container"], path, match["domain"])
-    if "?" in text or _HOLDS_A_KEY.search(text):
+    scheme = _SCHEME.match(text)
+    if (scheme and "?" in text) or _HOLDS_A_KEY.search(text):
         raise ValueError(
             "keys and signed addresses are not supported: the run's own identity signs in. Write "
             "abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER."
         )
-    if "://" in text:
-        scheme = _SCHEME.match(text)
+    if scheme or "://" in text:
         where = scheme[0] if scheme else "a URL"
         raise ValueError(
             f"{where} is no place to land in, as it is written. Name a local directory, or "

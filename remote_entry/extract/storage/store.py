@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Protocol
 
+from remote_entry.errors import ExtractError
 from remote_entry.extract.storage.locations import Location
 
 Step = Callable[[str], object]
@@ -50,6 +51,9 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Close it as it is."""
+
+    def discard(self) -> None:
+        """Close it, and leave nothing of it; it was not finished."""
 
 
 class Store(Protocol):
@@ -99,6 +103,27 @@ class Store(Protocol):
 
     def open(self, name: str) -> BinaryIO:
         """Open a file to read in, anywhere in it."""
+
+
+def from_json(content: bytes, name: str, root: Location) -> Any:
+    """Return a published document.
+
+    Raises:
+        ExtractError: It is none.
+    """
+    try:
+        return json.loads(content)
+    except ValueError:
+        raise damaged(root, f"{name} is no JSON") from None
+
+
+def damaged(root: Location, what: str) -> ExtractError:
+    """Return the error for a data set that is not what was published."""
+    return ExtractError(
+        f"The data set in {root} is damaged: {what}",
+        kind="extract.damaged",
+        hint="restore the folder, or extract into a new name",
+    )
 
 
 def as_json(document: Mapping[str, Any]) -> bytes:

@@ -27,9 +27,15 @@ def open_store(location: Location, step: Step = no_step) -> Store:
     """
     if not isinstance(location, BlobFolder):
         return Files(location, step)
-    from remote_entry.extract.storage.blob.files import BlobFiles
     from remote_entry.library import storage_token_source
+    from remote_entry.resolve import package_missing
 
+    try:
+        from remote_entry.extract.storage.blob.files import BlobFiles
+    except ImportError as error:
+        raise package_missing(
+            error, purpose=f"open {location}", packages="azure-storage-blob"
+        ) from None
     return BlobFiles(location, _credential(storage_token_source()), step)
 
 

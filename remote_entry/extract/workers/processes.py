@@ -10,7 +10,6 @@ left, the extract ends and the next run goes on.
 
 import contextlib
 import multiprocessing
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -25,6 +24,7 @@ from remote_entry.extract.spec import Spec
 from remote_entry.extract.watch import Watch
 from remote_entry.extract.workers.base import portable, read_in_worker
 from remote_entry.extract.workers.orphans import end_with_the_parent
+from remote_entry.termination import leave_ctrl_c_to_the_parent, stops_later
 
 _STOP_SECONDS = 5.0
 
@@ -55,8 +55,9 @@ class Processes:
 
     def __enter__(self) -> "Processes":  # noqa: PYI034 - Self is new in Python 3.11
         context = multiprocessing.get_context("fork")
-        for _ in range(self._count):
-            self._workers.append(self._fork(context))
+        with stops_later():
+            for _ in range(self._count):
+                self._workers.append(self._fork(context))
         return self
 
     def __exit__(
@@ -131,8 +132,7 @@ def _work(
     line: Connection, parents: Sequence[Connection], open_source: Callable[[], Source]
 ) -> None:
     """Read partitions until the parent has no more, or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    leave_ctrl_c_to_the_parent()
     end_with_the_parent()
     for end in parents:  # or this process would keep its own line open
         end.close()

@@ -13,6 +13,7 @@ from typing import NoReturn
 from remote_entry.errors import ExtractError
 from remote_entry.extract.workers.orphans import end_with_the_parent
 from remote_entry.extract.workers.ranks import DEADLINE_VARIABLE, End, Rank
+from remote_entry.termination import stops_later
 
 _MOST_STARTS = 5
 _RETURN_SECONDS = 3.0  # in which rank 0 must be there again after a broken connection
@@ -41,7 +42,8 @@ def serve_rank_zero(rank: Rank, serve: Serve, say: Callable[[str], object]) -> i
     """
     patience, has_met = rank.patience, mmap.mmap(-1, 1)  # a byte that the children share
     for _ in range(_MOST_STARTS):
-        child = os.fork()
+        with stops_later():
+            child = os.fork()
         if not child:
             _be_child(rank, serve, patience, has_met, say)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

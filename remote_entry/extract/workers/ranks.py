@@ -5,7 +5,7 @@ The launcher's variables suffice, so no MPI library is loaded:
     launched by          rank, size                     where rank 0 is
     PyTorch, torchrun    RANK, WORLD_SIZE               MASTER_ADDR, MASTER_PORT
     Open MPI             OMPI_COMM_WORLD_RANK, …_SIZE   AZ_BATCH_MASTER_NODE's host (Azure ML), else
-                                                        AZ_BATCHAI_MPI_MASTER_NODE, else this host
+    Intel MPI, MPICH     PMI_RANK, PMI_SIZE             AZ_BATCHAI_MPI_MASTER_NODE, else this host
 
 The port: PyTorch's launchers keep MASTER_PORT free for rank 0 to listen on, and nothing else of an
 extract does. Only torchrun may hold it itself; then the next one is taken. The port in
@@ -25,6 +25,12 @@ DEADLINE_VARIABLE = "REMOTE_ENTRY_CLUSTER_DEADLINE"
 DEFAULT_PORT = 6105
 DEFAULT_PATIENCE = 600.0  # one node may still pull its image when another has started
 
+# Rank, size, and how many of them are on this host. Open MPI: "Environment variables set for MPI
+# applications"; Intel MPI and MPICH: as their mpiexec (Hydra) was seen to set them.
+_MPI = (
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"),
+    ("PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"),
+)
 _THIS_HOST = "127.0.0.1"
 _HIGHEST_PORT = 65535
 
@@ -80,10 +86,9 @@ def find_rank(environ: Mapping[str, str]) -> Rank | None:
     if variables.get("RANK") and variables.get("WORLD_SIZE"):
         number, size = _place("RANK", "WORLD_SIZE", variables, problems)
         host, port = variables.get("MASTER_ADDR", ""), _pytorch_port(variables, problems)
-    elif variables.get("OMPI_COMM_WORLD_SIZE"):
-        names = "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"
-        number, size = _place(*names, variables, problems)
-        host = _mpi_host(variables)
+    elif names := next((each for each in _MPI if variables.get(each[1])), None):
+        number, size = _place(*names[:2], variables, problems)
+        host = _mpi_host(variables, all_are_here=variables.get(names[2]) == variables[names[1]])
         port = _number("MASTER_PORT", variables, DEFAULT_PORT, problems)
     else:
         return None
@@ -118,15 +123,11 @@ def _pytorch_port(variables: Mapping[str, str], problems: list[str]) -> int:
     return port + (variables.get("TORCHELASTIC_USE_AGENT_STORE") == "True")
 
 
-def _mpi_host(variables: Mapping[str, str]) -> str:
+def _mpi_host(variables: Mapping[str, str], *, all_are_here: bool) -> str:
     """Return where rank 0 is; empty if nobody says so and it may be elsewhere."""
     batch = variables.get("AZ_BATCH_MASTER_NODE", "").rpartition(":")
     known = batch[0] or batch[2] or variables.get("AZ_BATCHAI_MPI_MASTER_NODE", "")
-    if known:
-        return known
-    size = variables.get("OMPI_COMM_WORLD_SIZE")
-    all_are_here = variables.get("OMPI_COMM_WORLD_LOCAL_SIZE", size) == size
-    return _THIS_HOST if all_are_here else ""
+    return known or (_THIS_HOST if all_are_here else "")
 
 
 def _job(variables: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from remote_entry.termination import Terminated, terminable
+from remote_entry.termination import Terminated, stops_later, terminable
 
 
 def test_what_is_held_is_let_go() -> None:
@@ -32,3 +32,17 @@ def test_it_ends_nothing_that_is_over() -> None:
     with terminable():
         assert callable(signal.getsignal(signal.SIGTERM))
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_stop_waits_for_what_must_not_be_disturbed() -> None:
+    """And comes then."""
+    done = []
+
+    def work() -> None:
+        with stops_later():
+            signal.raise_signal(signal.SIGINT)  # to this thread: pytest may have others
+            done.append("fork")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["fork"]

@@ -6,7 +6,6 @@ by the answer alone: that may be lost.
 """
 
 import hashlib
-import json
 import math
 import os
 import uuid
@@ -24,7 +23,7 @@ from remote_entry.extract.storage.blob.new_blob import WRITER, NewBlob, was_ours
 from remote_entry.extract.storage.blob.reader import BlobReader
 from remote_entry.extract.storage.blob.sending import NOT_THERE, StorageError, send
 from remote_entry.extract.storage.locations import BlobFolder
-from remote_entry.extract.storage.store import Step, as_json, no_step
+from remote_entry.extract.storage.store import Step, as_json, from_json, no_step
 from remote_entry.extract.storage.waiting import LOCK, this_run
 
 _READERS = 8  # fewer than the SDK's transport keeps connections
@@ -118,7 +117,7 @@ class BlobFiles:
         content = self._content(name)
         if content is None or (sha256 and hashlib.sha256(content).hexdigest() != sha256):
             return None
-        return json.loads(content)
+        return from_json(content, name, self.root)
 
     def read_ahead(self, names: Sequence[str]) -> None:
         """Fetch documents several at a time: a log of a year of nights is 365 of them."""

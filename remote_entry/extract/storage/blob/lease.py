@@ -73,8 +73,12 @@ class Lease:
         self._process = os.getpid()
 
     def __enter__(self) -> "Lease":  # noqa: PYI034 (typing.Self came with 3.11)
-        self._acquire()
-        self._note_holder()
+        try:
+            self._acquire()
+            self._note_holder()
+        except KeyboardInterrupt:  # it may be held already
+            self.__exit__()
+            raise
         threading.Thread(target=self._keep, daemon=True, name="remote-entry-lease").start()
         return self
 
@@ -84,9 +88,13 @@ class Lease:
         self._over.set()
         self._step("release the lease")
         try:
-            send(self._lease.release, "releasing the lease", self._root)
+            send(self._release, "releasing the lease", self._root)
         except RemoteEntryError:
             return  # it ends by itself
+
+    def _release(self) -> None:
+        """Ask for it in seconds: nobody waits long for what happens by itself."""
+        self._lease.release(retry_total=1, connection_timeout=5, read_timeout=5)
 
     def renew(self) -> bool:
         """Renew it once.

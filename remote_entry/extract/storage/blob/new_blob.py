@@ -113,6 +113,10 @@ class NewBlob:
         self.closed = True
         self._buffer.clear()
 
+    def discard(self) -> None:
+        """Close it: without a list of its blocks there is no blob."""
+        self.close()
+
     def _stage(self, content: bytes) -> None:
         """Begin to stage a block when the one before has arrived."""
         self._wait()

@@ -36,6 +36,7 @@ class BlobReader(io.RawIOBase):
 
     def tell(self) -> int:
         """Return where the next read begins."""
+        self._check_open()
         return self._place
 
     def size(self) -> int:
@@ -43,21 +44,42 @@ class BlobReader(io.RawIOBase):
         return self._size
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
-        self._place = max(start + offset, 0)
+        """Go to a place.
+
+        Raises:
+            ValueError: There is no such place.
+        """
+        self._check_open()
+        starts = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}
+        if whence not in starts or starts[whence] + offset < 0:
+            raise ValueError(f"{self._name} has no place {offset} from {whence}")
+        self._place = starts[whence] + offset
         return self._place
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer, but not past the blob's end."""
-        wanted = min(len(buffer), self._size - self._place)
+        content = self._fetch(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def readall(self) -> bytes:
+        """Return the rest, by as few requests as the SDK needs; its base class asks in morsels."""
+        return self._fetch(self._size)
+
+    def _fetch(self, most: int) -> bytes:
+        """Return so many bytes, or what is left."""
+        self._check_open()
+        wanted = min(most, self._size - self._place)
         if wanted <= 0:
-            return 0
-        content = send(
+            return b""
+        content: bytes = send(
             lambda: self._blob.download_blob(self._place, wanted).readall(),
             f"reading {self._name}",
             self._root,
         )
-        buffer[: len(content)] = content
         self._place += len(content)
-        return len(content)
+        return content
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError(f"{self._name} is closed")

@@ -90,6 +90,15 @@ def test_a_blob_is_there_when_it_is_whole(lake: Lake) -> None:
         assert file.read(5) == b""
         assert file.seek(300) == 300
         assert (file.read(7), file.tell()) == (content[300:307], 307)
+        before = len(lake.azure.requests)
+        assert file.read() == content[307:]
+        assert len(lake.azure.requests) == before + 1
+        for wrong in ((-1, io.SEEK_SET), (0, 9)):
+            with pytest.raises(ValueError, match="has no place"):
+                file.seek(*wrong)
+    for use in (file.tell, file.read, lambda: file.seek(0)):
+        with pytest.raises(ValueError, match="closed"):
+            use()
 
 
 def test_a_blob_that_could_not_be_written_does_not_hide_why(lake: Lake) -> None:
@@ -270,6 +279,30 @@ def test_a_run_does_not_wait_for_ever(lake: Lake) -> None:
     assert "still did after 75 s" in caught.value.message
     assert "break the lease of the blob _lock" in caught.value.hint
     assert sum(lake.waits) == 75
+
+
+def test_a_run_that_is_stopped_at_once_keeps_nobody_out(lake: Lake) -> None:
+    """Also between the lease and the note of who holds it."""
+
+    def stop(step: str) -> None:
+        if step == "note the holder":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lake.land("stopped", 4, store=lake.store("stopped", stop))
+    assert lake.land("stopped", 4).rows == 4
+    assert lake.waits == []
+
+
+def test_what_is_given_up_asks_nothing_of_storage(lake: Lake) -> None:
+    """Without a list of its blocks there is no blob; storage may be why it is given up."""
+    blob = new_blob(lake, "given up", 100)
+    blob.write(b"x" * 300)
+    blob._wait()
+    before = len(lake.azure.requests)
+    blob.discard()
+    assert (blob.closed, len(lake.azure.requests)) == (True, before)
+    assert "given up" not in lake.store("new").names()
 
 
 def test_a_lost_lease_is_told_and_stops_nothing(lake: Lake) -> None:

@@ -2,6 +2,8 @@
 
 import io
 
+import pytest
+
 from remote_entry.extract.data_set import Window
 from remote_entry.extract.progress import Progress
 
@@ -29,8 +31,8 @@ def test_a_log_gets_a_line_every_half_minute() -> None:
     lines = tell(io.StringIO(), 65).splitlines()
     assert lines == [
         "remote_entry: [0, 9): 100,000 rows",
-        "remote_entry: 30,000 of 100,000 rows, 30 parts done, 1.0 MB/s written, about 70 s left",
-        "remote_entry: 60,000 of 100,000 rows, 60 parts done, 1.0 MB/s written, about 40 s left",
+        "remote_entry: 30,000 of 100,000 rows, 30 parts, 1.0 MB/s, 70 s left",
+        "remote_entry: 60,000 of 100,000 rows, 60 parts, 1.0 MB/s, 40 s left",
     ]
 
 
@@ -39,3 +41,14 @@ def test_a_terminal_gets_one_line_that_moves() -> None:
     said = tell(Terminal(), 3)
     assert said.count("\n") == 1
     assert said.count("\x1b[K\r") == 3
+
+
+def test_a_line_that_moves_is_no_longer_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that wraps would stay, and so would what is not cleared at the end."""
+    monkeypatch.setenv("COLUMNS", "30")
+    said = tell(Terminal(), 1).splitlines()[-1]
+    assert said == "remote_entry: 1,000 of 100,00\x1b[K"
+    terminal, log = Terminal(), io.StringIO()
+    Progress(terminal).clear()
+    Progress(log).clear()
+    assert (terminal.getvalue(), log.getvalue()) == ("\x1b[K\r", "")

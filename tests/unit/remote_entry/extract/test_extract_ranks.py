@@ -38,6 +38,15 @@ def test_mpirun_on_one_machine_is_this_machine() -> None:
     assert place(**{**MPI, "OMPI_COMM_WORLD_LOCAL_SIZE": "2"}) == ("127.0.0.1", 6105)
 
 
+def test_other_mpis_have_other_names() -> None:
+    """As Intel MPI's and MPICH's mpiexec set them."""
+    hydra = {"PMI_RANK": "1", "PMI_SIZE": "2", "MPI_LOCALNRANKS": "2"}
+    assert place(**hydra) == ("127.0.0.1", 6105)
+    assert place(**{**hydra, "MPI_LOCALNRANKS": "1"}, **BATCH) == ("10.0.0.4", 6105)
+    with pytest.raises(SettingsError, match="set REMOTE_ENTRY_CLUSTER_HOST"):
+        find_rank({**hydra, "MPI_LOCALNRANKS": "1"})
+
+
 def test_mpirun_elsewhere_must_be_told_where() -> None:
     """Without Azure's variables nothing says where rank 0 is."""
     with pytest.raises(SettingsError, match="set REMOTE_ENTRY_CLUSTER_HOST"):

@@ -8,10 +8,13 @@ import pytest
 from support.locks import forbid_locks
 from support.played_source import (
     CREATE,
+    DATETIME2,
     INSERT,
+    INTEGER,
     PlayedServer,
     PlayedSource,
     land,
+    landed_ids,
     landed_rows,
     lost_connection,
     run,
@@ -25,14 +28,6 @@ from remote_entry.extract.landing.folder import Attempt, committed_parts
 from remote_entry.extract.run import extract
 from remote_entry.extract.storage.files import Files
 from remote_entry.extract.watch import Watch
-
-INTEGER = {"cursor": {"column": "id", "kind": "integer"}}
-DATETIME2 = {"cursor": {"column": "at", "kind": "datetime2"}}
-
-
-def ids(rows: list[tuple[Any, ...]]) -> list[int]:
-    """Return the first column."""
-    return [row[0] for row in rows]
 
 
 def test_what_is_told_adds_up_to_what_is_landed(tmp_path: Path, source: PlayedSource) -> None:
@@ -57,7 +52,7 @@ def test_each_run_lands_what_is_new(
     newest = watermark if changes is DATETIME2 else "2024-01-03"
     run(source.session, *[f"INSERT INTO v (at) VALUES ('{newest}')"] * 2)  # noqa: S608 - ours
     assert land(spec, source).rows == 2
-    assert sorted(ids(landed_rows(spec))) == list(range(1, 9))
+    assert sorted(landed_ids(spec)) == list(range(1, 9))
     assert land(spec, source).rows == 0
 
 
@@ -79,7 +74,7 @@ def test_an_updated_row_comes_again(tmp_path: Path, source: PlayedSource) -> Non
     run(source.session, "UPDATE v SET a = 7 WHERE id = 1")
     land(spec, source)
     assert [(row[0], str(row[1])) for row in landed_rows(spec)][-1] == (1, "7.0000")
-    assert ids(landed_rows(spec)) == [1, 2, 1]
+    assert landed_ids(spec) == [1, 2, 1]
 
 
 def test_a_row_that_is_committed_late_is_not_missed(
@@ -92,7 +87,7 @@ def test_a_row_that_is_committed_late_is_not_missed(
     assert land(spec, source).rows == 0
     run(writer, "COMMIT")
     assert land(spec, source).rows == 3
-    assert sorted(ids(landed_rows(spec))) == [1, 2, 3]
+    assert sorted(landed_ids(spec)) == [1, 2, 3]
 
 
 def test_equal_cursors_stay_in_one_part(tmp_path: Path, source: PlayedSource) -> None:
@@ -119,7 +114,7 @@ def test_a_lost_connection_goes_on_behind_the_last_part(
 
     source.meanwhile = breaks
     assert land(spec, source).rows == 20
-    assert ids(landed_rows(spec)) == list(range(1, 21))
+    assert landed_ids(spec) == list(range(1, 21))
     ranges = [sql for sql in source.asked if "ORDER BY" in sql]
     assert len(ranges) == 3
     assert "q.[rv] >= 0x00000000000007D5" in ranges[1]
@@ -143,113 +138,6 @@ def test_a_server_that_never_answers_whole_is_given_up(
     assert land(spec, source).rows == 8
 
 
-def test_rows_that_change_while_they_are_read_are_in_the_next_window(
-    tmp_path: Path, server: PlayedServer, source: PlayedSource
-) -> None:
-    """A second reader of a window takes what is left of it, and the log says so."""
-    spec, writer = spec_of(tmp_path), server.session()
-    run(source.session, *[INSERT] * 5)
-
-    def moves(number: int) -> None:
-        if number == 2:
-            run(writer, "UPDATE v SET a = 9 WHERE id = 9")
-            raise lost_connection()
-
-    source.meanwhile = moves
-    outcome = land(spec, source)
-    found = outcome.landed[0].verification
-    assert found is not None
-    assert (found.before, found.written, found.after) == (10, 9, 9)
-    source.meanwhile = lambda _: None
-    assert land(spec, source).rows == 1
-    assert sorted(ids(landed_rows(spec))) == list(range(1, 11))
-
-
-def test_a_row_that_was_written_too_late_is_found(
-    tmp_path: Path, server: PlayedServer, source: PlayedSource
-) -> None:
-    """By the count afterwards; the window is read anew, and then has it."""
-    spec, writer = spec_of(tmp_path, **DATETIME2), server.session()
-    run(source.session, *[INSERT] * 3)
-
-    def late(number: int) -> None:
-        if number == 1:
-            run(writer, "INSERT INTO v (at) VALUES ('2023-05-05')")
-
-    source.meanwhile = late
-    with pytest.raises(
-        ExtractError, match="counted 6 rows before and 7 after 6 were read"
-    ) as caught:
-        land(spec, source)
-    assert "raise it" in caught.value.hint
-    assert committed_parts(spec.folder) == []
-    source.meanwhile = lambda _: None
-    assert land(spec, source).rows == 7
-
-
-def test_a_row_that_was_changed_in_place_does_not_add_up(
-    tmp_path: Path, server: PlayedServer, source: PlayedSource
-) -> None:
-    """The counts are the same; the sums of its column are not."""
-    spec, writer = spec_of(tmp_path, checksum=True, **INTEGER), server.session()
-    run(source.session, *[INSERT] * 3)
-
-    def change(number: int) -> None:
-        if number == 1:
-            run(writer, "UPDATE v SET a = 9 WHERE id = 1")
-
-    source.meanwhile = change
-    with pytest.raises(ExtractError, match="partition 0 does not add up to .* in a, rv"):
-        land(spec, source)
-    source.meanwhile = lambda _: None
-    [landed] = land(spec, source).landed
-    assert landed.verification is not None
-    assert (landed.verification.compared, landed.verification.moved) == (1, 0)
-
-
-def test_a_window_that_failed_leaves_no_rows_behind(
-    tmp_path: Path, server: PlayedServer, source: PlayedSource
-) -> None:
-    """The attempt that is landed in its place clears away."""
-    spec, writer = spec_of(tmp_path, **DATETIME2), server.session()
-    run(source.session, *[INSERT] * 3)
-    source.meanwhile = lambda n: n or run(writer, "INSERT INTO v (at) VALUES ('2023-05-05')")
-    with pytest.raises(ExtractError, match="is not landed"):
-        land(spec, source)
-    source.meanwhile = lambda _: None
-    land(spec, source)
-    assert sorted(committed_parts(spec.folder)) == sorted(spec.folder.rglob("*.parquet"))
-
-
-def test_without_a_cursor_rows_that_came_are_not_compared(
-    tmp_path: Path, server: PlayedServer, source: PlayedSource
-) -> None:
-    """Nothing is wrong with them: they are of a later moment."""
-    spec, writer = spec_of(tmp_path, cursor=None, checksum=True), server.session()
-    run(source.session, *[INSERT] * 3)
-    source.meanwhile = lambda n: n or run(writer, INSERT)
-    [landed] = land(spec, source).landed
-    assert landed.verification is not None
-    assert (landed.verification.compared, landed.verification.moved) == (0, 1)
-
-
-def test_rows_that_left_their_window_are_not_compared(
-    tmp_path: Path, server: PlayedServer, source: PlayedSource
-) -> None:
-    """They are the next window's."""
-    spec, writer = spec_of(tmp_path, checksum=True), server.session()
-    run(source.session, *[INSERT] * 3)
-
-    def change(number: int) -> None:
-        if number == 1:
-            run(writer, "UPDATE v SET a = 9 WHERE id = 1")
-
-    source.meanwhile = change
-    [landed] = land(spec, source).landed
-    assert landed.verification is not None
-    assert (landed.verification.compared, landed.verification.moved) == (0, 1)
-
-
 def test_rows_that_came_after_their_window_are_told(tmp_path: Path, source: PlayedSource) -> None:
     """The lag was too short; the next run counts the window again."""
     spec = spec_of(tmp_path, **DATETIME2)
@@ -269,7 +157,7 @@ def test_without_a_cursor_each_run_is_a_new_version(tmp_path: Path, source: Play
     assert land(spec, source).landed[0].entry.version == 1
     run(source.session, "DELETE FROM v WHERE id = 1")
     assert land(spec, source).landed[0].entry.version == 2
-    assert sorted(ids(landed_rows(spec))) == [2, 3, 4, 5, 6]
+    assert sorted(landed_ids(spec)) == [2, 3, 4, 5, 6]
 
 
 def test_rows_without_a_cursor_are_refused_or_counted(tmp_path: Path, source: PlayedSource) -> None:
@@ -333,7 +221,7 @@ def test_parts_of_another_query_are_not_gone_on_with(tmp_path: Path, source: Pla
     source.meanwhile = lambda _: None
     spec = spec_of(tmp_path, table=None, query="SELECT * FROM v WHERE id > 6")
     assert land(spec, source).rows == 6
-    assert ids(landed_rows(spec)) == list(range(7, 13))
+    assert landed_ids(spec) == list(range(7, 13))
 
 
 def test_a_part_that_was_lost_to_another_process_is_not_gone_on_from(
@@ -360,7 +248,7 @@ def test_a_part_that_was_lost_to_another_process_is_not_gone_on_from(
     land(spec, source)
     rows = landed_rows(spec)
     assert len(rows) == len(set(rows))
-    assert sorted(set(ids(rows))) == list(range(1, 9))
+    assert sorted({row[0] for row in rows}) == list(range(1, 9))
 
 
 def test_another_database_is_noticed(
@@ -383,6 +271,21 @@ def test_another_cursor_is_refused(tmp_path: Path, source: PlayedSource) -> None
     land(spec_of(tmp_path), source)
     with pytest.raises(ExtractError, match="is rv rowversion, and the extract's is id integer"):
         land(spec_of(tmp_path, **INTEGER), source)
+
+
+@pytest.mark.parametrize("content", ['{"format": 1, "rows"', "[]", "{}", '{"format": 1}'])
+@pytest.mark.parametrize("document", ["_log/00000001.json", "00000001-1/_MANIFEST.json"])
+def test_a_document_that_was_damaged_is_named(
+    tmp_path: Path, source: PlayedSource, document: str, content: str
+) -> None:
+    """And nothing is landed on top of it."""
+    spec = spec_of(tmp_path)
+    run(source.session, INSERT)
+    land(spec, source)
+    (tmp_path / "v" / document).write_text(content)
+    with pytest.raises(ExtractError, match=f"v is damaged: {document} is ") as caught:
+        committed_parts(spec.folder)
+    assert caught.value.exit_code == 7
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"{}"])

@@ -39,6 +39,9 @@ def test_a_spec_needs_little(tmp_path: Path) -> None:
         ("to: lake", "", "extract.yml:1: the key 'to' is missing."),
         ("to: lake", "to: s3://lake/d", "extract.yml:4: 'to': s3:// is no place to land in"),
         ("to: lake", "to: abfss://lake@account/d", "abfss:// is no place to land in, as it is"),
+        ("to: lake", "to: abfss:/lake@acc.dfs.core.windows.net/d", "abfss:/ is no place to land"),
+        ("to: lake", "to: abfss://lake@acc.dfs.core.windows.net/d.", "abfss:// is no place"),
+        ("name: flights", "name: flights.", "extract.yml:1: 'name'"),
         ("to: lake", "to: abfss://lake@evil.dfs.core.windows.net.example/d", "abfss:// is no"),
         ("to: lake", "to: abfss://lake@acc.dfs.core.windows.net/a/../b", "abfss:// is no"),
         (
@@ -93,6 +96,12 @@ def test_a_container_is_a_place_too(tmp_path: Path) -> None:
         f"{root}/flights",
         "https://account.blob.core.chinacloudapi.cn",
     )
+
+
+def test_a_folder_may_be_called_as_one_likes(tmp_path: Path) -> None:
+    """Only what looks like an address is none; home is where the process's is."""
+    assert read(tmp_path, GOOD.replace("lake", "/mnt/x?y")).folder == Path("/mnt/x?y/flights")
+    assert read(tmp_path, GOOD.replace("lake", "~/lake")).folder == Path.home() / "lake/flights"
 
 
 def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
