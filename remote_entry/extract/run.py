@@ -9,19 +9,14 @@ from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Column, Key, Window
 from remote_entry.extract.landing.documents import Entry, Plan
 from remote_entry.extract.landing.folder import Landing, of_last_version
+from remote_entry.extract.server.cursors import check_cursors
 from remote_entry.extract.server.keys import kind_of
 from remote_entry.extract.server.partitions import partition_key, share
+from remote_entry.extract.server.ranges import asked_window, gaps
 from remote_entry.extract.server.schema import Drift, columns_of, find_drift, refuse_drift
 from remote_entry.extract.server.source import Source
-from remote_entry.extract.server.tables import is_own_table, lacks_index
-from remote_entry.extract.server.windows import (
-    asked_window,
-    count_rows,
-    gaps,
-    next_window,
-    refuse_foreign,
-    refuse_nulls,
-)
+from remote_entry.extract.server.tables import lacks_index
+from remote_entry.extract.server.windows import count_rows, next_window
 from remote_entry.extract.spec import Spec
 from remote_entry.extract.storage.store import Store
 from remote_entry.extract.storage.stores import open_store
@@ -104,7 +99,7 @@ def extract(
     declared = source.describe(f"SELECT q.* FROM {spec.relation}")  # noqa: S608 - the user's own query
     columns = columns_of(declared, spec)
     key = partition_key(spec, columns)
-    without_cursor = _look_at_cursor(source, spec)
+    without_cursor = check_cursors(source, spec)
     workers = workers or InThisProcess(source)
     work = _Work(spec, source, watch, workers, landing, columns, key, bounds)
     landed: list[Landed] = []
@@ -124,14 +119,6 @@ def extract(
         kind="extract.contention",
         hint="let one job at a time extract into a folder",
     )
-
-
-def _look_at_cursor(source: Source, spec: Spec) -> int:
-    """Return how many rows have no cursor; raise if rows would be lost for what theirs is."""
-    if spec.cursor is not None and spec.cursor.kind == "rowversion" and is_own_table(source, spec):
-        return 0  # each row has one, and of this database
-    refuse_foreign(source, spec)
-    return refuse_nulls(source, spec)
 
 
 def _disk_refused(spec: Spec, error: OSError) -> ExtractError:

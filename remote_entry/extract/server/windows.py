@@ -12,11 +12,10 @@ is missed. Rowversions need no trust.
 """
 
 from collections.abc import Callable, Iterable
-from itertools import pairwise
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.data_set import Key, Window
-from remote_entry.extract.server.keys import KeyKind, kind_of, quoted, within
+from remote_entry.extract.server.keys import kind_of, quoted, within
 from remote_entry.extract.server.source import Source
 from remote_entry.extract.spec import Cursor, Spec
 
@@ -88,80 +87,6 @@ def next_window(
     return None
 
 
-def asked_window(
-    source: Source,
-    spec: Spec,
-    bounds: tuple[str | None, str | None],
-    committed: Iterable[Window],
-    watermark: str | None,
-) -> Window:
-    """Check a range that was asked for.
-
-    Args:
-        source: The server.
-        spec: The extract.
-        bounds: The first value and the first one behind; None for the watermark, and for as far as
-            it is safe.
-        committed: What was landed already.
-        watermark: The end of that.
-
-    Returns:
-        The window; one that was landed exactly so before is returned, too.
-
-    Raises:
-        ExtractError: The range is empty, ends where rows are still to come, leaves a gap, or has
-            rows in common with another window.
-    """
-    if spec.cursor_key is None:
-        raise _refused("a range needs a cursor", "give the extract a cursor")
-    kind = kind_of(spec.cursor_key)
-    lo = watermark if bounds[0] is None else kind.checked(bounds[0], what="--from")
-    safe, landed = newest(source, spec), list(committed)
-    hi = safe if bounds[1] is None else kind.checked(bounds[1], what="--to")
-    for window in landed:
-        if window == Window(lo, hi) or (bounds[0] is None and window.hi == hi):
-            return window
-    if safe is None:
-        raise _refused("there are no rows yet", "run again when there are")
-    if hi is None or (lo is not None and kind.order(lo) >= kind.order(hi)):
-        is_open = bounds[1] is None
-        ends = f"on there is nothing up to {hi}" if is_open else f"to {hi} there is nothing"
-        hint = "give an earlier --from, or leave it out" if is_open else "give --from before --to"
-        raise _refused(f"from {lo} {ends}", hint)
-    if kind.order(hi) > kind.order(safe):
-        raise _refused(
-            f"--to {hi} lies behind {safe}, up to where the server is sure that nothing is still "
-            "to come",
-            "leave --to out",
-        )
-    asked = Window(lo, hi)
-    if watermark is not None and lo is not None and kind.order(lo) > kind.order(watermark):
-        raise _refused(
-            f"between {watermark}, where the last window ended, and --from {lo} there would be a "
-            "gap for ever",
-            "leave --from out",
-        )
-    for other in landed:
-        if _overlap(kind, asked, other):
-            raise _refused(
-                f"{asked} has rows in common with {other}, which was landed before; replacing a "
-                "range is not built yet",
-                "extract into a new name",
-            )
-    return asked
-
-
-def gaps(cursor: Key, landed: Iterable[Window]) -> list[Window]:
-    """Return what lies between windows and was never landed."""
-    order = kind_of(cursor).order
-    windows = sorted(landed, key=lambda each: (each.lo is not None, each.lo and order(each.lo)))
-    return [
-        Window(one.hi, other.lo)
-        for one, other in pairwise(windows)
-        if one.hi is not None and other.lo is not None and order(one.hi) < order(other.lo)
-    ]
-
-
 def newest(source: Source, spec: Spec) -> str | None:
     """Return the server's own end of a window that begins now; None if there is no row."""
     assert spec.cursor is not None  # noqa: S101 - callers look first
@@ -170,51 +95,6 @@ def newest(source: Source, spec: Spec) -> str | None:
     if text is None:
         return None
     return kind_of(spec.cursor_key).checked(str(text), what="What the server answered")
-
-
-def refuse_nulls(source: Source, spec: Spec) -> int:
-    """Return how many rows have no cursor, and so are in no window.
-
-    Raises:
-        ExtractError: There are some, and the spec does not say to skip them.
-    """
-    if spec.cursor is None:
-        return 0
-    count = _count_where(source, spec, f"q.{quoted(spec.cursor.column)} IS NULL")
-    if count and spec.cursor.nulls == "fail":
-        raise ExtractError(
-            f"{count} rows have no {spec.cursor.column}: no window would ever hold them",
-            kind="extract.null-cursor",
-            hint="give them a value, leave them out in the query, or set cursor.nulls to skip",
-        )
-    return count
-
-
-def refuse_foreign(source: Source, spec: Spec) -> None:
-    """Raise if a row has a rowversion that this database has not given out.
-
-    The server tells what is in flight in the current database alone, and a view or a query may read
-    another one's table.
-
-    Raises:
-        ExtractError: There are such rows.
-    """
-    if spec.cursor is None or spec.cursor.kind != "rowversion":
-        return
-    count = _count_where(source, spec, f"q.{quoted(spec.cursor.column)} > @@DBTS")
-    if count:
-        raise ExtractError(
-            f"{count} rows have a {spec.cursor.column} that this database has not given out yet: "
-            "they are another database's, whose open transactions cannot be seen from here",
-            kind="extract.foreign-rowversion",
-            hint="set SQL_DATABASE to the database that holds the table",
-        )
-
-
-def _count_where(source: Source, spec: Spec, condition: str) -> int:
-    sql = f"SELECT COUNT_BIG(*) AS n FROM {spec.relation} WHERE {condition}"  # noqa: S608 - ours
-    [(count,)] = source.ask(sql)
-    return int(count)
 
 
 def _newest_rowversion(_: Spec, __: Cursor) -> str:
@@ -245,20 +125,3 @@ _NEWEST = {
     "datetime2": _newest_datetime2,
     "integer": _newest_integer,
 }
-
-
-def _overlap(kind: KeyKind, one: Window, other: Window) -> bool:
-    """Tell whether a value can lie in both."""
-
-    def begins_before_end(first: Window, second: Window) -> bool:
-        if first.lo is None or second.hi is None:
-            return True
-        return kind.order(first.lo) < kind.order(second.hi)
-
-    return begins_before_end(one, other) and begins_before_end(other, one)
-
-
-def _refused(message: str, hint: str) -> ExtractError:
-    return ExtractError(
-        f"This range cannot be extracted: {message}", kind="extract.range", hint=hint
-    )
