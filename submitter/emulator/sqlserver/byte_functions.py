@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from submitter.emulator.sqlserver.conversions import padded
 from submitter.emulator.sqlserver.engine import UTF16
 from submitter.emulator.sqlserver.errors import not_played
 from submitter.emulator.sqlserver.parsing import template
@@ -18,11 +19,11 @@ Types = Sequence[SqlType | None]
 def data_length(arguments: list[exp.Expression], types: Types) -> exp.Expression:
     """DATALENGTH: how many bytes a value takes; a national string is UTF-16."""
     kind = types[0]
-    if kind is None or kind.name in BINARY:
-        return template("octet_length(:value)", value=arguments[0])
-    if kind.name in {"char", "nchar"}:
+    if kind is not None and kind.name in {"binary", "char", "nchar"}:
         width = kind.length * (2 if kind.name == "nchar" else 1)
         return template(f"CASE WHEN :value IS NOT NULL THEN {width} END", value=arguments[0])
+    if kind is None or kind.name in BINARY:
+        return template("octet_length(:value)", value=arguments[0])
     if kind.name not in CHARACTER:
         raise not_played(f"DATALENGTH of {kind.declaration}")
     if kind.name == "nvarchar":
@@ -36,9 +37,9 @@ def hash_bytes(arguments: list[exp.Expression], types: Types) -> exp.Expression:
     if not isinstance(algorithm, exp.Literal) or algorithm.name.upper() != "SHA2_256":
         raise not_played("HASHBYTES with another algorithm than SHA2_256")
     if kind is not None and kind.name in {"nchar", "nvarchar"}:
-        hashed = template(f"{UTF16}(:value)", value=arguments[1])
+        hashed = template(f"{UTF16}(:value)", value=padded(arguments[1], kind))
     elif kind is not None and kind.name in BINARY:
-        hashed = arguments[1]
+        hashed = padded(arguments[1], kind)
     else:
         raise not_played("HASHBYTES of anything but nvarchar and varbinary")
     return template("unhex(sha256(:value))", value=hashed)

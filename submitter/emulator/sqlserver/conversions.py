@@ -149,7 +149,18 @@ def _to_text(value: exp.Expression, source: SqlType | None, style: int | None) -
             short=exp.convert(style == _HEX_WITHOUT_PREFIX),
             value=value,
         )
-    return template(_TEXT_FORMS.get(source.name, "CAST(:value AS VARCHAR)"), value=value)
+    form = _TEXT_FORMS.get(source.name, "CAST(:value AS VARCHAR)")
+    return template(form, value=padded(value, source))
+
+
+def padded(value: exp.Expression, kind: SqlType) -> exp.Expression:
+    """Return a value of a type of fixed length as long as it is; the engine keeps none of that."""
+    if kind.name in {"char", "nchar"}:
+        return template("rpad(:value, :length, ' ')", value=value, length=kind.length)
+    if kind.name == "binary":
+        digits = 2 * kind.length
+        return template("unhex(rpad(hex(:value), :digits, '0'))", value=value, digits=digits)
+    return value
 
 
 def _date_to_text(value: exp.Expression, source: SqlType, style: int | None) -> exp.Expression:

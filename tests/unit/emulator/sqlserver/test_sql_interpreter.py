@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,6 +59,15 @@ def number(session: Interpreter, sql: str) -> int:
     return caught.value.number
 
 
+HASH = "HASHBYTES('SHA2_256', "
+
+
+def digest_of(value: str | bytes) -> bytes:
+    """Return the first four bytes of what SQL Server makes of a value."""
+    content = value.encode("utf-16-le") if isinstance(value, str) else value
+    return hashlib.sha256(content).digest()[:4]
+
+
 MOMENT = "CAST('2024-02-29T13:14:15.678' AS datetime2(3))"
 
 
@@ -112,6 +122,10 @@ MOMENT = "CAST('2024-02-29T13:14:15.678' AS datetime2(3))"
         ("CAST(SUBSTRING(0x0102030405, 1, 4) AS bigint)", 16909060),
         ("SUBSTRING(HASHBYTES('SHA2_256', N'abc'), 1, 4)", bytes.fromhex("13e22856")),
         ("SUBSTRING(HASHBYTES('sha2_256', 0x616263), 1, 4)", bytes.fromhex("ba7816bf")),
+        ("CAST(CAST('a' AS char(3)) AS nvarchar(max)) + '|'", "a  |"),
+        (f"SUBSTRING({HASH}CAST(N'ab' AS nchar(3))), 1, 4)", digest_of("ab ")),
+        (f"SUBSTRING({HASH}CAST(0xFF AS binary(2))), 1, 4)", digest_of(b"\xff\0")),
+        ("DATALENGTH(CAST(0xFF AS binary(2)))", 2),
     ],
 )
 def test_an_expression_has_sql_servers_value(
