@@ -247,7 +247,9 @@ def test_a_clock_that_is_set_back_runs_nothing_twice_and_stops_nothing(
 
 def test_a_memory_that_is_none_is_named(tmp_path: Path) -> None:
     """Neither a broken file nor a folder is taken for a first look."""
-    for text in ("", "{}", "[]", '{"handled": 3}', '{"handled": "soon"}'):
+    before_the_calendar = '{"handled": "0001-01-01T00:00:00+14:00"}'
+    texts = ("", "{}", "[]", '{"handled": 3}', '{"handled": "soon"}', before_the_calendar)
+    for text in (*texts, "[" * 100_000):
         (tmp_path / "broken.json").write_text(text)
         with pytest.raises(InputError, match="broken.json is no schedule's state"):
             State(tmp_path / "broken.json").handled()
