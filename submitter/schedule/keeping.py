@@ -159,8 +159,9 @@ class Keeper:
 
     def _seconds_to_the_next(self) -> float:
         now = self.clock.now()
-        following = self.schedule.next(self._seen or now)
-        return max(0.0, (following - now) / timedelta(seconds=1)) if following else _LONGEST_NAP
+        latest = now + timedelta(seconds=_LONGEST_NAP)
+        following = next(self.schedule.after(self._seen or now, latest), latest)
+        return max(0.0, (following - now) / timedelta(seconds=1))
 
     def _named(self, instant: datetime) -> str:
         return self.schedule.local(instant).isoformat()
