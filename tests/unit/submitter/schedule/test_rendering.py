@@ -122,9 +122,26 @@ def test_a_crontab_is_valid(job_file: Path, schedule: Schedule, tmp_path: Path) 
 
 def test_a_cron_too_dense_for_github_is_refused(job_file: Path) -> None:
     """GitHub would start it every five minutes, and nobody would know."""
-    for cron in ("* * * * *", "*/2 * * * *", "58,1 * * * *", "0,3 2 * * *"):
+    dense = ("* * * * *", "*/2 * * * *", "58,1 * * * *", "0,3 2 * * *", "2,58 0,23 * * *")
+    for cron in dense:
         with pytest.raises(InputError, match="every 5 minutes at most"):
             render(Request(job_file, Schedule(cron)), "github")
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone"),
+    [
+        ("0,58 3 * * *", "UTC"),
+        ("2,33 3 * * *", "Australia/Lord_Howe"),
+        ("0,5,55 3,21 * * *", "Europe/Berlin"),
+    ],
+)
+def test_a_cron_is_too_dense_for_github_by_its_times_of_day(
+    job_file: Path, cron: str, zone: str
+) -> None:
+    """Neither by its minutes alone, nor by those of summer time beside those of winter time."""
+    [text] = render(Request(job_file, Schedule(cron, zone)), "github").values()
+    assert yaml.safe_load(text)[True]["schedule"]
 
 
 def test_a_job_outside_of_the_repository_is_refused(
