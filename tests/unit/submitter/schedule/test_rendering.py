@@ -1,6 +1,7 @@
 """Files for schedulers: valid by the schedulers' own measure, and without a secret."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -159,10 +160,16 @@ def test_a_job_outside_of_the_repository_is_refused(
 
 
 @pytest.mark.parametrize(
-    "name", ["a${{ github.token }}.yml", "a$(id).yml", "a\nb.yml", "##[x].yml"]
+    "name",
+    [
+        *("a${{ github.token }}.yml", "a$(id).yml", "a\nb.yml", "##[x].yml"),
+        *(f"a{end}b.yml" for end in "\x84\x85\x9f\u2028\u2029\ufeff\uffff"),
+        os.fsdecode(b"not UTF-8 \xff.yml"),
+    ],
+    ids=ascii,
 )
-def test_a_name_that_a_scheduler_would_carry_out_is_refused(tmp_path: Path, name: str) -> None:
-    """Before a file is written that does what nobody meant."""
+def test_a_name_that_no_schedulers_file_can_hold_is_refused(tmp_path: Path, name: str) -> None:
+    """Before a file is written that does what nobody meant, or that nobody can read."""
     (tmp_path / name).write_text(JOB, encoding="utf-8")
     with pytest.raises(InputError, match="cannot stand in a scheduler's file"):
         Request(tmp_path / name, SCHEDULES[0])
