@@ -112,13 +112,7 @@ def test_a_crontab_is_valid(job_file: Path, schedule: Schedule, tmp_path: Path) 
     assert lines[1].split()[1:5] == ["*"] * 4
     assert "no CRON_TZ" in text
     (tmp_path / name).write_text(text, encoding="utf-8")
-    crontab = shutil.which("crontab")
-    if crontab is None:
-        pytest.skip("there is no crontab here: nobody else read the line")
-    usage = run([crontab, "-h"], tmp_path)
-    check = "-T" if "-T" in usage.stdout + usage.stderr else "-n"
-    done = run([crontab, check, name], tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    check_crontab(tmp_path / name)
 
 
 def test_a_cron_too_dense_for_github_is_refused(job_file: Path) -> None:
@@ -175,6 +169,22 @@ def test_a_name_that_no_schedulers_file_can_hold_is_refused(tmp_path: Path, name
         Request(tmp_path / name, SCHEDULES[0])
 
 
+def test_a_command_that_is_too_long_for_cron_is_refused(job_file: Path, tmp_path: Path) -> None:
+    """In bytes, with its escapes; what is not refused is not by crontab either."""
+
+    def crontab(option: str) -> str:
+        request = Request(job_file, SCHEDULES[0], options=(option,))
+        return render(request, "crontab")[f"{request.name}.crontab"]
+
+    command = crontab("x").splitlines()[-1].split(maxsplit=5)[-1]
+    most = 998 - len(command.encode()) + 1
+    for option in ("x" * (most + 1), "x" * (most - 1) + "%", "x" * (most - 3) + "ü"):
+        with pytest.raises(InputError, match="has 999 bytes, and Debian's cron takes 998"):
+            crontab(option)
+    (tmp_path / "longest").write_text(crontab("x" * most), encoding="utf-8")
+    check_crontab(tmp_path / "longest")
+
+
 def test_a_cron_of_two_lines_is_refused(job_file: Path) -> None:
     """A crontab would carry out the second one."""
     schedule = Schedule("30 2 * *\n*", "UTC")
@@ -196,6 +206,17 @@ def test_pipelines_have_the_secrets_by_name(job_file: Path) -> None:
     assert all(each["always"] for each in pipeline["schedules"])
     assert pipeline["steps"][-1]["env"]["AZURE_CLIENT_SECRET"] == "$(AZURE_CLIENT_SECRET)"
     assert json.dumps(pipeline["schedules"]).count("30 0,1 * * *") == 1
+
+
+def check_crontab(file: Path) -> None:
+    """Let crontab check a file; skip the rest if there is none."""
+    crontab = shutil.which("crontab")
+    if crontab is None:
+        pytest.skip("there is no crontab here: nobody else read the line")
+    usage = run([crontab, "-h"], file.parent)
+    check = "-T" if "-T" in usage.stdout + usage.stderr else "-n"
+    done = run([crontab, check, file.name], file.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def run(command: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
