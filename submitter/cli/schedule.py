@@ -15,6 +15,7 @@ from submitter.cli.options import AllowPlaintext, AsJson, JobFile, OpenWorkspace
 from submitter.cli.output import print_json, print_rows, say
 
 if TYPE_CHECKING:
+    from submitter.schedule.instants import Schedule
     from submitter.schedule.job_runs import JobRuns
     from submitter.schedule.keeping import Overlap
     from submitter.workspace import WorkspaceAddress
@@ -191,17 +192,15 @@ def run_due(
         most=most,
         on_event=say,
     )
-    following = schedule.next(datetime.now(timezone.utc))
-    upcoming = f"The next: {schedule.local(following).isoformat()}." if following else ""
     with _left_cleanly():
         if loop:
-            say(f"Keeping '{cron}' in {zone}. {upcoming}")
+            say(f"Keeping '{cron}' in {zone}. {_upcoming(schedule)}")
             keeper.for_ever()
         keeper.once()
         for run_id in keeper.ids:
             typer.echo(run_id)
         if not keeper.ids and not quiet:
-            say(f"Nothing was submitted. {upcoming}")
+            say(f"Nothing was submitted. {_upcoming(schedule)}")
         if wait:
             _wait_for(runs)
 
@@ -217,6 +216,11 @@ def _overlap(
             "go on, and the others be skipped. Use --overlap queue."
         )
     return overlap or ("queue" if catch_up == "all" else "skip")
+
+
+def _upcoming(schedule: "Schedule") -> str:
+    following = schedule.next(datetime.now(timezone.utc))
+    return f"The next: {schedule.local(following).isoformat()}." if following else ""
 
 
 def _wait_for(runs: "JobRuns") -> None:

@@ -31,6 +31,7 @@ _HOUR = timedelta(hours=1)
 _MORNING, _EVENING = 3, 20  # hours that are far from midnight, whatever clocks do
 _YEARS = 50  # without an instant: there is none
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
+_LATEST = datetime.max.replace(tzinfo=timezone.utc)
 _FIRST_WINDOW = timedelta(hours=1)
 
 
@@ -58,32 +59,37 @@ class Schedule:
         if next(self.after(_EPOCH), None) is None:
             raise InputError(f"The cron '{self.cron}' never comes: no year has such a day.")
 
-    def after(self, moment: datetime) -> Iterator[datetime]:
+    def after(self, moment: datetime, until: datetime = _LATEST) -> Iterator[datetime]:
         """Return the instants after a moment, in UTC, strictly increasing.
 
         Args:
             moment: With a time zone; itself not included. Which instants come does not depend on it
                 otherwise.
+            until: The end, itself included. The next instant may be years ahead, and nobody looks
+                for it beyond this.
         """
         begin = moment.astimezone(timezone.utc)
         in_every_real_hour = self.parsed.hours >= ALL_HOURS
+        find = self._real_minutes if in_every_real_hour else self._named
         try:
-            yield from self._real_minutes(begin) if in_every_real_hour else self._named(begin)
+            yield from find(begin, until)
         except (OverflowError, ValueError):  # the calendar ends with the year 9999
             return
 
-    def _named(self, begin: datetime) -> Iterator[datetime]:
+    def _named(self, begin: datetime, until: datetime) -> Iterator[datetime]:
         """Return the instants of local times that are named one by one."""
         # Without a star cronsim takes them for such, whatever the cron looks like.
         _, _, *days = self.cron.split()
         plain = " ".join([_listed(self.parsed.minutes), _listed(self.parsed.hours), *days])
         for local in CronSim(plain, begin.astimezone(self._zone)):
             instant = local.astimezone(timezone.utc)
+            if instant > until:
+                return
             # cronsim starts from the local time, which exists twice when clocks go back.
             if instant > begin:
                 yield instant
 
-    def _real_minutes(self, begin: datetime) -> Iterator[datetime]:
+    def _real_minutes(self, begin: datetime, until: datetime) -> Iterator[datetime]:
         """Return the real minutes at which clocks show what the cron names, in all hours.
 
         Not by cronsim 2.8: there it passes over a run where clocks change by half an hour, and
@@ -91,7 +97,7 @@ class Schedule:
         """
         days, minutes, found_in = self.parsed, self.parsed.minutes, begin.year
         instant = begin.replace(second=0, microsecond=0) + _MINUTE
-        while instant.year <= found_in + _YEARS:
+        while instant <= until and instant.year <= found_in + _YEARS:
             local = instant.astimezone(self._zone)
             if local.month not in days.months or not days.match_day(local.date()):
                 # Minute by minute where the day may change, for clocks change at odd minutes too.
@@ -112,12 +118,8 @@ class Schedule:
         """
         window = _FIRST_WINDOW
         while True:
-            start = max(begin, until - window)
-            found = []
-            for instant in self.after(start):
-                if instant > until:
-                    break
-                found.append(instant)
+            start = until - min(window, until - begin)
+            found = list(self.after(start, until))
             if len(found) >= most or start == begin:
                 return found[-most:]
             window *= 2

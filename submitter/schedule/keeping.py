@@ -103,12 +103,9 @@ class Keeper:
 
     def _look(self) -> None:
         """Put in line what has become due since the last look."""
-        now = self.clock.now()
         if self._seen is None:
-            known = self.state.handled()
-            self._seen = known or self.since or now
-            if known is None:
-                self.state.remember(min(self._seen, now))
+            self._seen = self._begin()
+        now = self.clock.now()
         # A clock that was set back shows the same instants again: their runs are there already.
         found = due(self.schedule, min(self._seen, now), now, self.catch_up, self.most)
         if found.left_out:
@@ -120,6 +117,25 @@ class Keeper:
         while len(self._waiting) > self.most:
             self._say(f"{self._named(self._waiting.popleft())}: left out, too many wait.")
         self._seen = now
+
+    def _begin(self) -> datetime:
+        """Return up to when all is handled, and remember it if the state does not know.
+
+        A state that is still to come knows nothing: what it says was handled has not been yet.
+        """
+        known = self.state.handled()
+        now = self.clock.now()
+        if known is not None and known <= now:
+            return known
+        begin = min(self.since or now, now)
+        if known is not None:
+            self._say(
+                f"The schedule's state says that all is handled up to {known.isoformat()}, which "
+                "is still to come: the clock was ahead. The schedule goes on from "
+                f"{self._named(begin)} on."
+            )
+        self.state.remember(begin)
+        return begin
 
     def _submit_what_waits(self) -> bool:
         """Submit instants in their order; tell whether none has to wait any longer."""
@@ -143,8 +159,9 @@ class Keeper:
 
     def _seconds_to_the_next(self) -> float:
         now = self.clock.now()
-        following = self.schedule.next(self._seen or now)
-        return max(0.0, (following - now) / timedelta(seconds=1)) if following else _LONGEST_NAP
+        latest = now + timedelta(seconds=_LONGEST_NAP)
+        following = next(self.schedule.after(self._seen or now, latest), latest)
+        return max(0.0, (following - now) / timedelta(seconds=1))
 
     def _named(self, instant: datetime) -> str:
         return self.schedule.local(instant).isoformat()

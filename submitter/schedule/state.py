@@ -40,7 +40,8 @@ class State:
             raise InputError(f"The schedule's state {self.file} cannot be read: {error}.") from None
         try:
             return datetime.fromisoformat(json.loads(text)["handled"]).astimezone(timezone.utc)
-        except (ValueError, TypeError, KeyError):
+        # A time whose UTC is before the calendar, and JSON that is nested too deeply to be read.
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise InputError(
                 f"{self.file} is no schedule's state. Name another file, or remove it: then the "
                 "schedule begins anew, from now on."

@@ -84,12 +84,19 @@ RUN_VARIABLES = {
 }
 del RUN_VARIABLES["AZURE_CLIENT_SECRET_FROM_WORKSPACE"]
 del RUN_VARIABLES["SQL_SERVER"]  # outside of runs the emulator's own address stands there
+NIGHT = """\
+experiment_name: nightly
+command: echo good night
+environment: {name: many, image: ubuntu}
+compute: cpu-cluster
+"""
 LEFT_BEHIND = {  # a place → what proves that it was looked at
     "log, receipt and files of an extract": "sql-password",
     "environ of a supervisor that got the client secret in clear": PLANTED,
     "log of the run": PLANTED,
     "downloaded files": PLANTED,
     "output of an audit": "looked_at",
+    "state of a schedule": '{"handled": "20',
     "refusal of a file that holds a secret": "leak.py:1: the value of DB_PWD",
     "registered environments": "ubuntu",
     "definition of the run": PLANTED,
@@ -179,6 +186,7 @@ def journey(azure: Emulator, folder: Path) -> Journey:
         ).stderr,
         "log, receipt and files of an extract": extracted(shell, "flights"),
         "log of an extract that failed": extracted(shell, "nowhere"),
+        "state of a schedule": scheduled(shell, folder / "schedule"),
         "refusals of the job file": refused(shell, folder),
         "refusal of a file that holds a secret": refused_file(shell),
         "log at DEBUG without a supervisor": failed(shell, "login", {})["log"].encode(),
@@ -275,6 +283,21 @@ def extracted(shell: Shell, table: str) -> bytes:
     )
     assert (done.returncode == 0) == (table == "flights"), done.stderr.decode()
     return done.stdout + done.stderr + contents(landed)
+
+
+def scheduled(shell: Shell, folder: Path) -> bytes:
+    """Keep a schedule for a run; return what was said and what it remembers."""
+    shell.write("night.yml", NIGHT)
+    done = shell(
+        *("schedule", "run-due", "night.yml", "--cron", "* * * * *", "--since", "5m", "--wait"),
+        *("--state", str(folder / "state.json")),
+        DB_USER=USER,
+        DB_PWD=PASSWORD,
+        KEY=API_KEY,
+        SIGNING=SIGNING_KEY,
+    )
+    assert ": Completed" in done.stderr, done.stderr
+    return (done.stdout + done.stderr).encode() + contents(folder)
 
 
 def failed(shell: Shell, call: str, variables: dict[str, str]) -> dict[str, str]:

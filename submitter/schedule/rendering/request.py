@@ -20,8 +20,14 @@ EVERY_LOOK = "6h"
 # How far back the first look goes on a machine with a memory: as far as the trigger before it, and
 # not to that one's instant, or a job would run because its schedule was made.
 FIRST_LOOK = "59m"
-# A line's end ends a line of these files, and `${{`, `$(` and `##vso[` are words to some scheduler.
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f]|\$\{\{|\$\(|##vso\[|##\[")
+# A line's end ends a line of these files; YAML has more of them than others, and cannot hold
+# control characters (https://yaml.org/spec/1.1, sections 5.1 and 5.4). Bytes of a path that are
+# not UTF-8, which Python has as surrogates, cannot be written. `${{`, `$(` and `##vso[` are words
+# to some scheduler.
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
+    r"|\$\{\{|\$\(|##vso\[|##\["
+)
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,8 @@ class Request:
         for word in words:
             if _UNSAFE.search(word):
                 raise InputError(
-                    f"{word!r} cannot stand in a scheduler's file: it has a control character, or "
-                    "'${{', '$(' or '##['. Rename it."
+                    f"{word!r} cannot stand in a scheduler's file: it has a control character, a "
+                    "line's end, what is not UTF-8, or '${{', '$(' or '##['. Rename it."
                 )
         stem = re.sub("[^A-Za-z0-9_-]+", "-", f"{job.experiment}-{self.job_file.stem}")
         object.__setattr__(self, "name", f"submitter-{stem}")

@@ -204,6 +204,29 @@ def test_a_wrong_zone_is_refused_with_the_nearest_name(zone: str, meant: str | N
     assert meant is None or f"Did you mean '{meant}'?" in str(caught.value)
 
 
+def test_no_day_after_a_spans_end_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next instant may be years ahead; a look that is a year late does not walk there."""
+    asked: list[date] = []
+    match_day = CronSim.match_day
+
+    def counted(self: CronSim, day: date) -> bool:
+        asked.append(day)
+        return match_day(self, day)
+
+    schedule = Schedule("* * 29 2 *", "Europe/Berlin")
+    monkeypatch.setattr(CronSim, "match_day", counted)
+    begin, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+    assert schedule.newest(begin, end, 1) == []
+    assert max(asked) <= end.date()
+
+
+def test_a_span_from_the_calendars_begin_on_has_its_newest() -> None:
+    """However few they are."""
+    begin = datetime.min.replace(tzinfo=UTC)
+    found = Schedule("0 0 29 2 *").newest(begin, datetime(5, 1, 1, tzinfo=UTC), 9)
+    assert found == [datetime(4, 2, 29, tzinfo=UTC)]
+
+
 def test_the_calendars_end_is_no_error() -> None:
     """After the year 9999 nothing comes."""
     end = datetime(9999, 12, 31, 23, 58, tzinfo=UTC)

@@ -245,9 +245,39 @@ def test_a_clock_that_is_set_back_runs_nothing_twice_and_stops_nothing(
     )
 
 
+def test_a_memory_from_a_clock_that_ran_ahead_is_said_and_set_right(world: World) -> None:
+    """Once: from then on each night runs, as before."""
+    world.file.parent.mkdir()
+    world.file.write_text('{"handled": "2999-12-31T23:59:59+00:00"}')
+    for _ in range(3):
+        world.keeper(since=world.clock.time - timedelta(minutes=59)).once()
+        world.clock.time += timedelta(days=1)
+    assert [each.day for each in world.runs.began] == [2, 3]
+    [said] = [each for each in world.said if "clock" in each]
+    assert said == (
+        "The schedule's state says that all is handled up to 2999-12-31T23:59:59+00:00, which is "
+        "still to come: the clock was ahead. The schedule goes on from 2026-01-01T12:01:00+01:00 "
+        "on."
+    )
+    world.file.write_text('{"handled": "9999-12-31T23:59:59+00:00"}')
+    world.keeper().once()
+    assert State(world.file).handled() == world.clock.time
+
+
+def test_an_instant_that_is_seen_twice_runs_once(world: World) -> None:
+    """After a clock was set back by a little, as a time server does."""
+    world.clock.time = datetime(2026, 1, 2, 1, 30, 1, tzinfo=UTC)
+    for seconds in (0, -3, 5):
+        world.clock.time += timedelta(seconds=seconds)
+        world.keeper(since=world.clock.time - timedelta(minutes=59)).once()
+    assert list(world.runs.began) == [datetime(2026, 1, 2, 1, 30, tzinfo=UTC)]
+
+
 def test_a_memory_that_is_none_is_named(tmp_path: Path) -> None:
     """Neither a broken file nor a folder is taken for a first look."""
-    for text in ("", "{}", "[]", '{"handled": 3}', '{"handled": "soon"}'):
+    before_the_calendar = '{"handled": "0001-01-01T00:00:00+14:00"}'
+    texts = ("", "{}", "[]", '{"handled": 3}', '{"handled": "soon"}', before_the_calendar)
+    for text in (*texts, "[" * 100_000):
         (tmp_path / "broken.json").write_text(text)
         with pytest.raises(InputError, match="broken.json is no schedule's state"):
             State(tmp_path / "broken.json").handled()

@@ -1,6 +1,7 @@
 """Files for schedulers: valid by the schedulers' own measure, and without a secret."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -111,20 +112,31 @@ def test_a_crontab_is_valid(job_file: Path, schedule: Schedule, tmp_path: Path) 
     assert lines[1].split()[1:5] == ["*"] * 4
     assert "no CRON_TZ" in text
     (tmp_path / name).write_text(text, encoding="utf-8")
-    crontab = shutil.which("crontab")
-    if crontab is None:
-        pytest.skip("there is no crontab here: nobody else read the line")
-    usage = run([crontab, "-h"], tmp_path)
-    check = "-T" if "-T" in usage.stdout + usage.stderr else "-n"
-    done = run([crontab, check, name], tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    check_crontab(tmp_path / name)
 
 
 def test_a_cron_too_dense_for_github_is_refused(job_file: Path) -> None:
     """GitHub would start it every five minutes, and nobody would know."""
-    for cron in ("* * * * *", "*/2 * * * *", "58,1 * * * *", "0,3 2 * * *"):
+    dense = ("* * * * *", "*/2 * * * *", "58,1 * * * *", "0,3 2 * * *", "2,58 0,23 * * *")
+    for cron in dense:
         with pytest.raises(InputError, match="every 5 minutes at most"):
             render(Request(job_file, Schedule(cron)), "github")
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone"),
+    [
+        ("0,58 3 * * *", "UTC"),
+        ("2,33 3 * * *", "Australia/Lord_Howe"),
+        ("0,5,55 3,21 * * *", "Europe/Berlin"),
+    ],
+)
+def test_a_cron_is_too_dense_for_github_by_its_times_of_day(
+    job_file: Path, cron: str, zone: str
+) -> None:
+    """Neither by its minutes alone, nor by those of summer time beside those of winter time."""
+    [text] = render(Request(job_file, Schedule(cron, zone)), "github").values()
+    assert yaml.safe_load(text)[True]["schedule"]
 
 
 def test_a_job_outside_of_the_repository_is_refused(
@@ -142,13 +154,35 @@ def test_a_job_outside_of_the_repository_is_refused(
 
 
 @pytest.mark.parametrize(
-    "name", ["a${{ github.token }}.yml", "a$(id).yml", "a\nb.yml", "##[x].yml"]
+    "name",
+    [
+        *("a${{ github.token }}.yml", "a$(id).yml", "a\nb.yml", "##[x].yml"),
+        *(f"a{end}b.yml" for end in "\x84\x85\x9f\u2028\u2029\ufeff\uffff"),
+        os.fsdecode(b"not UTF-8 \xff.yml"),
+    ],
+    ids=ascii,
 )
-def test_a_name_that_a_scheduler_would_carry_out_is_refused(tmp_path: Path, name: str) -> None:
-    """Before a file is written that does what nobody meant."""
+def test_a_name_that_no_schedulers_file_can_hold_is_refused(tmp_path: Path, name: str) -> None:
+    """Before a file is written that does what nobody meant, or that nobody can read."""
     (tmp_path / name).write_text(JOB, encoding="utf-8")
     with pytest.raises(InputError, match="cannot stand in a scheduler's file"):
         Request(tmp_path / name, SCHEDULES[0])
+
+
+def test_a_command_that_is_too_long_for_cron_is_refused(job_file: Path, tmp_path: Path) -> None:
+    """In bytes, with its escapes; what is not refused is not by crontab either."""
+
+    def crontab(option: str) -> str:
+        request = Request(job_file, SCHEDULES[0], options=(option,))
+        return render(request, "crontab")[f"{request.name}.crontab"]
+
+    command = crontab("x").splitlines()[-1].split(maxsplit=5)[-1]
+    most = 998 - len(command.encode()) + 1
+    for option in ("x" * (most + 1), "x" * (most - 1) + "%", "x" * (most - 3) + "ü"):
+        with pytest.raises(InputError, match="has 999 bytes, and Debian's cron takes 998"):
+            crontab(option)
+    (tmp_path / "longest").write_text(crontab("x" * most), encoding="utf-8")
+    check_crontab(tmp_path / "longest")
 
 
 def test_a_cron_of_two_lines_is_refused(job_file: Path) -> None:
@@ -172,6 +206,17 @@ def test_pipelines_have_the_secrets_by_name(job_file: Path) -> None:
     assert all(each["always"] for each in pipeline["schedules"])
     assert pipeline["steps"][-1]["env"]["AZURE_CLIENT_SECRET"] == "$(AZURE_CLIENT_SECRET)"
     assert json.dumps(pipeline["schedules"]).count("30 0,1 * * *") == 1
+
+
+def check_crontab(file: Path) -> None:
+    """Let crontab check a file; skip the rest if there is none."""
+    crontab = shutil.which("crontab")
+    if crontab is None:
+        pytest.skip("there is no crontab here: nobody else read the line")
+    usage = run([crontab, "-h"], file.parent)
+    check = "-T" if "-T" in usage.stdout + usage.stderr else "-n"
+    done = run([crontab, check, file.name], file.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def run(command: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
