@@ -183,10 +183,7 @@ class Landing:
                 _remove_rows(self.files, folder, keeping=set())
 
     def _entry(self, name: str) -> Entry:
-        entry = _read(self.files, name, lambda document: entry_of(document, self.files.root))
-        if entry is None:
-            raise damaged(self.files.root, f"{name} is gone")
-        return entry
+        return _require(self.files, name, lambda document: entry_of(document, self.files.root))
 
     def _has_failed(self, folder: str) -> bool:
         return self.files.read(f"{folder}/{_FAILED}") is not None
@@ -267,7 +264,7 @@ class Attempt:
         return sorted(names, key=lambda name: tuple(map(int, name.partition(".")[0].split("-"))))
 
     def _parts_in(self, name: str) -> list[Part]:
-        return _read(self.files, f"{self.folder}/_parts/{name}", parts_in) or []
+        return _require(self.files, f"{self.folder}/_parts/{name}", parts_in)
 
 
 def committed_parts(folder: str | Location) -> list[Path | str]:
@@ -318,6 +315,14 @@ def _read(
         return parse(document)
     except (AttributeError, KeyError, TypeError):
         raise damaged(files.root, f"{name} is not what was written there") from None
+
+
+def _require(files: Store, name: str, parse: Callable[[Mapping[str, Any]], T]) -> T:
+    """Return what a document says that was there a moment ago."""
+    found = _read(files, name, parse)
+    if found is None:
+        raise damaged(files.root, f"{name} is gone")
+    return found
 
 
 def _manifest(entry: Entry) -> str:

@@ -67,8 +67,8 @@ def asked_window(
     for other in landed:
         if _overlap(kind, asked, other):
             raise _refused(
-                f"{asked} has rows in common with {other}, which was landed before; replacing a "
-                "range is not built yet",
+                f"{asked} has rows in common with {other}, which was landed before; what is landed "
+                "is never replaced",
                 "extract into a new name",
             )
     return asked
