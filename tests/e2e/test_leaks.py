@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +28,7 @@ from support.canaries import (
     leaks_in,
 )
 from support.files import files_under
+from support.once import once
 from support.shell import CLIENT_ID, CONFIG, JOB, Shell, flights_tables, project
 from support.value_encodings import ENCODINGS, encodings_of
 
@@ -142,14 +144,8 @@ class Journey:
     failures: dict[str, dict[str, str]]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the folder of everything that is written."""
-    return tmp_path_factory.mktemp("leaks")
-
-
-@pytest.fixture(scope="module")
-def azure(folder: Path) -> Iterator[Emulator]:
+@contextmanager
+def canaries(folder: Path) -> Iterator[Emulator]:
     """Start an emulator whose secrets are canaries."""
     vaults = {"kv-flights": {"signing-key": SIGNING_KEY}}
     logins = {USER: {"secret": "sql-password"}}
@@ -161,8 +157,19 @@ def azure(folder: Path) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def journey(azure: Emulator, folder: Path) -> Journey:
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
     """Go all ways once."""
+
+    def go() -> Journey:
+        folder = tmp_path_factory.mktemp("leaks")
+        with canaries(folder) as azure:
+            return go_all_ways(azure, folder)
+
+    return once(tmp_path_factory, "leaks", go)
+
+
+def go_all_ways(azure: Emulator, folder: Path) -> Journey:
+    """Submit, supervise, extract, fail and be refused, everything written into a folder."""
     shell = project(azure, folder / "a project")
     for script in (*SCRIPTS.iterdir(), Path(__file__).parents[1] / "support/value_encodings.py"):
         shutil.copy(script, shell.folder)
