@@ -171,7 +171,7 @@ class Stage:
         }
         known = {key: value for key, value in environ.items() if value is not None}
         arguments = ("extract", "extract.yml")
-        output = str(self.folder / f"{name}.out")
+        output = self.folder / f"{name}.out"
         return ForkedRun(be_remote_entry, arguments, known, self.folder, output, first)
 
     def said(self, name: str) -> str:

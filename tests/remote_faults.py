@@ -30,7 +30,7 @@ from remote_fault_cells import (
     Rule,
 )
 from support.certificates import private, self_signed
-from support.forked_run import ForkedRun, start_the_server, write_to
+from support.forked_run import ForkedRun, begin, start_the_server
 from support.value_encodings import encodings_of
 
 from submitter.emulator import Emulator
@@ -83,7 +83,7 @@ class Lane:
         output = self.folder / "output"
         output.unlink(missing_ok=True)  # a process that dies early must not be judged by another's
         started = time.monotonic()
-        run = ForkedRun(_be_the_run, cell.program, self._environ(cell), str(output))
+        run = ForkedRun(_be_the_run, cell.program, self._environ(cell), output)
         exit_code = run.end(cell.within)
         seconds = time.monotonic() - started
         content = output.read_bytes() if output.exists() else b""
@@ -238,9 +238,9 @@ def lane(folder: Path) -> Iterator[Lane]:
         yield Lane(azure, folder)
 
 
-def _be_the_run(program: str, environ: Mapping[str, str], output: str) -> None:
+def _be_the_run(program: str, environ: Mapping[str, str], output: Path) -> None:
     """Be the process of a cell: other variables, other output, then the program."""
-    write_to(output, environ)
+    begin(environ, output)
     if program == "check":
         from remote_entry.__main__ import main
 

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+NOTHING = Path(os.devnull)
+
 
 class ForkedRun:
     """A process that calls a function.
@@ -74,22 +76,35 @@ def start_the_server() -> None:
     ForkedRun(os.getpid).end(60)
 
 
-def write_to(output: str, environ: Mapping[str, str]) -> None:
-    """Take other variables, and write what this process prints into a file."""
+def begin(
+    environ: Mapping[str, str], output: Path, errors: Path | None = None, typed: Path = NOTHING
+) -> None:
+    """Be a process of one's own: other variables, and files as standard streams.
+
+    Args:
+        environ: The variables.
+        output: What it prints.
+        errors: What it prints of errors; among the rest if left out.
+        typed: What it reads.
+    """
     os.environ.clear()
     os.environ.update(environ)
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    faulthandler.register(signal.SIGUSR1, file=descriptor)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    sys.stdout = sys.stderr = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+    multiprocessing.set_start_method(None, force=True)  # not the server's way, but the platform's
+    new = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC
+    for number, file in enumerate((typed, output, errors or output)):
+        os.dup2(os.open(file, new if number else os.O_RDONLY, 0o600), number)
+    faulthandler.register(signal.SIGUSR1, file=2)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
+        for number, mode in enumerate(("r", "w", "w"))
+    )
 
 
 def be_remote_entry(
     arguments: Sequence[str],
     environ: Mapping[str, str],
     folder: Path,
-    output: str,
+    output: Path,
     first: Callable[[], object] | None,
 ) -> None:
     """Be ``python -m remote_entry``.
@@ -101,7 +116,7 @@ def be_remote_entry(
         output: The file that it prints to.
         first: What happens to the process before.
     """
-    write_to(output, environ)
+    begin(environ, output)
     os.chdir(folder)
     from remote_entry.__main__ import main
 
@@ -135,17 +150,7 @@ def be_submitter(
     arguments: Sequence[str], environ: Mapping[str, str], folder: Path, streams: Path
 ) -> None:
     """Be ``submitter``, with files as its standard streams: ``0``, ``1`` and ``2`` of a folder."""
-    for number, flags in enumerate(
-        (os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT)
-    ):
-        os.dup2(os.open(streams / str(number), flags, 0o600), number)
-    faulthandler.register(signal.SIGUSR1, file=2)
-    sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - the process's own
-        for number, mode in enumerate(("r", "w", "w"))
-    )
-    os.environ.clear()
-    os.environ.update(environ)
+    begin(environ, streams / "1", streams / "2", streams / "0")
     os.chdir(folder)
     sys.argv = ["submitter", *arguments]
     from submitter.cli import run
