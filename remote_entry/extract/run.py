@@ -238,6 +238,8 @@ class _Work:
         window = asked or next_window(self.source, self.spec, situation.watermark, self.watch.warn)
         if window is None:
             return None
+        if situation.drift:
+            self.watch.warn(f"what is read has changed since the last window: {situation.drift}")
         counted = count_rows(self.source, self.spec, window)
         if self.key is not None and lacks_index(self.source, self.spec, self.key.column):
             self.watch.warn(
@@ -289,7 +291,7 @@ def _situation(spec: Spec, entries: list[Entry], columns: tuple[Column, ...]) ->
     drift = find_drift(current[-1].columns, columns)
     if spec.cursor is not None:  # without one everything is landed anew anyhow
         drift = replace(drift, is_other_query=current[-1].query != spec.query_hash)
-    refuse_drift(drift, spec.on_drift)
+    refuse_drift(drift, spec)
     version = current[0].version
     if current[-1].cursor != spec.cursor_key:
         raise ExtractError(

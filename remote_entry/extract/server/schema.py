@@ -112,19 +112,25 @@ def find_drift(old: Sequence[Column], new: Sequence[Column]) -> Drift:
     )
 
 
-def refuse_drift(drift: Drift, policy: str) -> None:
-    """Raise if the policy does not let the change through.
+def refuse_drift(drift: Drift, spec: Spec) -> None:
+    """Raise if the spec does not let the change through.
+
+    Another query may be the old one with more columns; another table's rows are others.
 
     Raises:
         ExtractError: With what has changed.
     """
-    if not drift or policy == "new-version" or (policy == "add-columns" and drift.only_adds):
+    if not drift or spec.on_drift == "new-version":
+        return
+    is_other_table = drift.is_other_query and spec.table is not None
+    if spec.on_drift == "add-columns" and drift.only_adds and not is_other_table:
         return
     raise ExtractError(
-        f"What is read has changed since the last window ({drift}), and on_drift is {policy}",
+        f"What is read has changed since the last window ({drift}), and on_drift is "
+        f"{spec.on_drift}",
         kind="extract.drift",
-        hint="set on_drift to new-version to land everything anew, or to add-columns if what was "
-        "landed stays right and columns only came at the end; another table wants another name",
+        hint="set on_drift to new-version to land everything anew; or to add-columns, if columns "
+        "only came at the end of the same table or query; another table wants another name",
     )
 
 

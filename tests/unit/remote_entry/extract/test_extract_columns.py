@@ -10,7 +10,9 @@ from support.played_source import INSERT, PlayedSource, land, landed_rows, run, 
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.landing.folder import committed_parts
+from remote_entry.extract.run import extract
 from remote_entry.extract.server.schema import columns_of
+from remote_entry.extract.watch import Watch
 from remote_entry.reading.describe import Declaration
 
 
@@ -46,7 +48,10 @@ def test_new_columns_are_added_and_recorded(tmp_path: Path, source: PlayedSource
     land(spec, source)
     run(source.session, INSERT)
     wider = spec.model_copy(update={"query": "SELECT id, rv, a FROM v"})
-    [landed] = land(wider, source).landed
+    warnings: list[str] = []
+    watch = Watch(lambda *_: None, lambda *_: None, warnings.append)
+    [landed] = extract(wider, source, watch).landed
+    assert warnings == ["what is read has changed since the last window: " + landed.drift]
     assert landed.drift == "new: a; another table or query"
     manifest = json.loads((spec.folder / landed.entry.folder / "_MANIFEST.json").read_text())
     assert (manifest["drift"], manifest["rows"]) == (landed.drift, 2)
@@ -60,9 +65,10 @@ def test_another_table_does_not_go_on_from_the_watermark(
     """Its rows may lie below. A new version has all of them."""
     run(source.session, INSERT, "SELECT * INTO w FROM v")
     land(spec_of(tmp_path), source)
-    with pytest.raises(ExtractError, match=r"changed .*\(another table or query\)") as caught:
-        land(spec_of(tmp_path, **other), source)
-    assert "another table wants another name" in caught.value.hint
+    for policy in ("fail", "add-columns") if "query" not in other else ("fail",):
+        with pytest.raises(ExtractError, match=r"changed .*\(another table or query\)") as caught:
+            land(spec_of(tmp_path, on_drift=policy, **other), source)
+        assert "another table wants another name" in caught.value.hint
     anew = spec_of(tmp_path, on_drift="new-version", **other)
     assert land(anew, source).landed[0].entry.version == 2
     assert land(spec_of(tmp_path, on_drift="fail", **other), source).rows == 0
