@@ -29,8 +29,26 @@ INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
+def program(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Be ``python -m remote_entry``: what ``main`` does, and after a stop an end at once.
+
+    A thread that is left in a driver's C++ code aborts an orderly end ("exception not rethrown").
+    """
+    try:
+        exit_code = main(arguments)
+    except KeyboardInterrupt as stop:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)
+    sys.exit(exit_code)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit code of the command line."""
+    """Return the exit code of the command line.
+
+    Raises:
+        KeyboardInterrupt: It was stopped.
+    """
     environ = dict(os.environ)
     options = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -44,8 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RemoteEntryError as error:
         _report(str(error), environ)
         return error.exit_code
-    except KeyboardInterrupt as stop:
-        return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
     except Exception as error:  # noqa: BLE001 (its text may hold anything, so only its class shows)
         _report(
             f"Unexpected {type(error).__name__}\n"
@@ -174,17 +190,5 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
-def _end(exit_code: int) -> NoReturn:
-    """End the process; after a stop at once.
-
-    A thread that is left in a driver's C++ code aborts an orderly end ("exception not rethrown").
-    """
-    if exit_code in {INTERRUPTED, TERMINATED}:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(exit_code)
-    sys.exit(exit_code)
-
-
 if __name__ == "__main__":
-    _end(main())
+    program()

@@ -118,11 +118,11 @@ def be_remote_entry(
     """
     begin(environ, output)
     os.chdir(folder)
-    from remote_entry.__main__ import main
+    from remote_entry.__main__ import program
 
     if first is not None:
         first()
-    sys.exit(main(list(arguments)))
+    program(list(arguments))
 
 
 def run_submitter(

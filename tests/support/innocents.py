@@ -61,7 +61,7 @@ INNOCENTS: Mapping[str, tuple[str, str | bytes]] = {
                 "packages": {
                     "a": {
                         "version": "1.0.0",
-                        "resolved": "https://git.example.org/@types/node/-/node-1",
+                        "resolved": "file:@types/node-1.tgz",
                         "integrity": "sha512-"
                         + base64.b64encode(hashlib.sha512(b"a").digest()).decode(),
                     }

@@ -44,9 +44,9 @@ def asked_window(
     for window in landed:
         if window == Window(lo, hi) or (bounds[0] is None and window.hi == hi):
             return window
-    if safe is None:
+    if safe is None or hi is None:
         raise _refused("there are no rows yet", "run again when there are")
-    if hi is None or (lo is not None and kind.order(lo) >= kind.order(hi)):
+    if lo is not None and kind.order(lo) >= kind.order(hi):
         is_open = bounds[1] is None
         ends = f"on there is nothing up to {hi}" if is_open else f"to {hi} there is nothing"
         hint = "give an earlier --from, or leave it out" if is_open else "give --from before --to"

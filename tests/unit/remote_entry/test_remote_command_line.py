@@ -115,11 +115,11 @@ def test_values_of_other_credentials_are_masked_too() -> None:
 def test_signal_while_the_secrets_are_read_ends_at_once(number: signal.Signals, code: int) -> None:
     """There is no command yet that could have its say, and nothing to print."""
     program = (
-        "import remote_entry.__main__ as program, signal, sys\n"
+        "import remote_entry.__main__ as entry, signal\n"
         "def resolve(*_, **__): print('ready', flush=True); signal.pause()\n"
-        "program.resolve = resolve\n"
+        "entry.resolve = resolve\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "sys.exit(program.main(['run', '--', 'true']))"
+        "entry.program(['run', '--', 'true'])"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -23,4 +23,5 @@ def test_whatever_happens_each_row_is_landed_once(folder: Path) -> None:
     assert [cell for cell in cells if not cell.is_right] == []
     kinds = Counter(cell.kind for cell in cells)
     assert (kinds["killed"] > 90, kinds["overtaken"] > 40, kinds["both"]) == (True, True, 42)
-    assert kinds["disk full"] >= kinds["overtaken"]
+    # Where two runs meet, the data set's own folder is there already: one step in three counts.
+    assert kinds["disk full"] == kinds["overtaken"] + 3

@@ -1,5 +1,6 @@
 """Windows whose rows change while they are read: what is landed, and what is not."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,12 @@ from support.played_source import (
 
 from remote_entry.errors import ExtractError
 from remote_entry.extract.landing.folder import committed_parts
+from submitter.emulator.sqlserver.interpreter import Interpreter
+
+
+def at_second_batch(writer: Interpreter, statement: str) -> Callable[[int], object]:
+    """Return what changes the table when a part of it was read."""
+    return lambda number: run(writer, statement) if number == 1 else None
 
 
 def test_rows_that_change_while_they_are_read_are_in_the_next_window(
@@ -48,12 +55,7 @@ def test_a_row_that_was_written_too_late_is_found(
     """By the count afterwards; the window is read anew, and then has it."""
     spec, writer = spec_of(tmp_path, **DATETIME2), server.session()
     run(source.session, *[INSERT] * 3)
-
-    def late(number: int) -> None:
-        if number == 1:
-            run(writer, "INSERT INTO v (at) VALUES ('2023-05-05')")
-
-    source.meanwhile = late
+    source.meanwhile = at_second_batch(writer, "INSERT INTO v (at) VALUES ('2023-05-05')")
     with pytest.raises(
         ExtractError, match="counted 6 rows before and 7 after 6 were read"
     ) as caught:
@@ -70,12 +72,7 @@ def test_a_row_that_was_changed_in_place_does_not_add_up(
     """The counts are the same; the sums of its column are not."""
     spec, writer = spec_of(tmp_path, checksum=True, **INTEGER), server.session()
     run(source.session, *[INSERT] * 3)
-
-    def change(number: int) -> None:
-        if number == 1:
-            run(writer, "UPDATE v SET a = 9 WHERE id = 1")
-
-    source.meanwhile = change
+    source.meanwhile = at_second_batch(writer, "UPDATE v SET a = 9 WHERE id = 1")
     with pytest.raises(ExtractError, match="partition 0 does not add up to .* in a, rv"):
         land(spec, source)
     source.meanwhile = lambda _: None
@@ -116,12 +113,7 @@ def test_rows_that_left_their_window_are_not_compared(
     """They are the next window's."""
     spec, writer = spec_of(tmp_path, checksum=True), server.session()
     run(source.session, *[INSERT] * 3)
-
-    def change(number: int) -> None:
-        if number == 1:
-            run(writer, "UPDATE v SET a = 9 WHERE id = 1")
-
-    source.meanwhile = change
+    source.meanwhile = at_second_batch(writer, "UPDATE v SET a = 9 WHERE id = 1")
     [landed] = land(spec, source).landed
     assert landed.verification is not None
     assert (landed.verification.compared, landed.verification.moved) == (0, 1)
